@@ -1,0 +1,138 @@
+"""Settings: precedence, origins, secrets and unusable values."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from datactl.errors import ConfigError
+from datactl.settings import SETTINGS, Kind, Secret, Settings
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[..., Settings]:
+    """Loads settings from a project folder of its own and an environment that holds nothing else."""
+
+    def loaded(flags: dict[str, str | None] | None = None, **env: str) -> Settings:
+        return Settings.load(flags, env={"HOME": str(tmp_path / "home"), **env}, cwd=tmp_path)
+
+    return loaded
+
+
+def place(tmp_path: Path, where: str, days: int) -> dict[str, str]:
+    """Write `days` at one of the places below the flags; returns what that adds to the environment."""
+    if where == "environment":
+        return {"ARCHIVE_RETENTION_DAYS": str(days)}
+    if where == ".env":
+        (tmp_path / ".env").write_text(f"ARCHIVE_RETENTION_DAYS={days}\n")
+    if where == "project file":
+        (tmp_path / "models.yaml").write_text(f"settings:\n  archive_retention_days: {days}\n")
+    if where == "user file":
+        folder = tmp_path / "home/.config/datactl"
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(f"archive_retention_days: {days}\n")
+    return {}
+
+
+PLACES = ["environment", ".env", "project file", "user file"]
+
+
+@pytest.mark.parametrize(("stronger", "weaker"), list(itertools.combinations(PLACES, 2)))
+def test_the_stronger_place_wins_and_is_named(
+    tmp_path: Path, load: Callable[..., Settings], stronger: str, weaker: str
+) -> None:
+    env = place(tmp_path, weaker, 11) | place(tmp_path, stronger, 22)
+    settings = load(**env)
+    assert (settings.archive_retention_days, settings.origin("archive_retention_days")) == (22, stronger)
+
+
+def test_a_flag_wins_over_everything_and_nothing_given_is_the_default(
+    load: Callable[..., Settings], tmp_path: Path
+) -> None:
+    assert load({"database": "a"}, DATACTL_DATABASE="b").database == "a"
+    settings = load()
+    assert settings.archive_retention_days == 90
+    assert settings.origin("archive_retention_days") == "default"
+    assert settings.vault == f"file:{tmp_path}/.datactl/vault"
+    assert settings.uri is None
+
+
+def test_the_first_variable_of_a_setting_wins(load: Callable[..., Settings]) -> None:
+    settings = load(DATACTL_URI="mongodb://ours", MONGODB_URI="mongodb://theirs")
+    assert settings.uri == Secret("mongodb://ours")
+    assert load(MONGODB_URI="mongodb://theirs").uri == Secret("mongodb://theirs")
+
+
+def test_a_secret_comes_from_a_file_or_a_command(load: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "uri").write_text("mongodb://from-file\n")
+    assert load(DATACTL_URI_FILE=str(tmp_path / "uri")).uri == Secret("mongodb://from-file")
+    assert load(DATACTL_URI_COMMAND="echo mongodb://from-command").uri == Secret("mongodb://from-command")
+    with pytest.raises(ConfigError, match="cannot read"):
+        load(DATACTL_URI_FILE=str(tmp_path / "missing"))
+    with pytest.raises(ConfigError, match="command that gives a secret failed"):
+        load(DATACTL_URI_COMMAND="false")
+
+
+def test_secrets_are_masked_wherever_settings_are_shown(load: Callable[..., Settings]) -> None:
+    settings = load(DATACTL_URI="mongodb://bob:hunter2@db/app", DATACTL_EVENT_KEY="ab" * 32)
+    shown = f"{settings!r} {settings.shown()} {settings.uri}"
+    assert "hunter2" not in shown
+    assert "ab" * 32 not in str(settings.shown())
+    assert str(settings.uri) == "mongodb://bob:***@db/app"
+
+
+@pytest.mark.parametrize("written", [("ab" * 32), base64.b64encode(b"\xab" * 32).decode()])
+def test_the_event_key_is_hex_or_base64(load: Callable[..., Settings], written: str) -> None:
+    assert load(DATACTL_EVENT_KEY=written).event_key == b"\xab" * 32
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"DATACTL_EVENT_KEY": "short"},
+        {"ARCHIVE_RETENTION_DAYS": "-1"},
+        {"ARCHIVE_RETENTION_DAYS": "ninety"},
+        {"DATACTL_ENGINE": "remote"},
+        {"DATACTL_OUTPUT": "xml"},
+    ],
+)
+def test_unusable_values_are_refused(load: Callable[..., Settings], env: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(**env)
+    assert caught.value.next
+
+
+def test_an_unknown_setting_in_the_file_gets_a_suggestion(load: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text("settings:\n  vualt: file:x\n")
+    with pytest.raises(ConfigError, match='did you mean "vault"'):
+        load()
+
+
+def test_the_stronger_of_uri_and_engine_wins(load: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text("settings:\n  engine: local\n")
+    assert load().engine == "local"
+    pointed = load(DATACTL_URI="mongodb://mine")
+    assert (pointed.engine, pointed.uri) == (None, Secret("mongodb://mine"))
+    asked = load({"engine": "local"}, DATACTL_URI="mongodb://mine")
+    assert (asked.engine, asked.uri) == ("local", None)
+
+
+def test_relative_paths_belong_to_the_project(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    settings = Settings.load({"models": "project/models.yaml", "vault": "file:cold"}, env={}, cwd=tmp_path)
+    assert settings.project_dir == project
+    assert settings.vault == f"file:{project}/cold"
+    assert settings.state_dir == project / ".datactl"
+    assert Settings.load({"vault": "file:///srv/vault"}, env={}, cwd=tmp_path).vault == "file:/srv/vault"
+
+
+def test_every_setting_is_declared_once_and_has_a_value() -> None:
+    names = [setting.name for setting in SETTINGS]
+    assert len(set(names)) == len(names)
+    assert set(names) <= set(Settings.__dataclass_fields__)
+    assert {setting.name for setting in SETTINGS if setting.kind is Kind.SECRET} == {"uri", "event_key"}
