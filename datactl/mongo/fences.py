@@ -1,0 +1,113 @@
+"""Fences: rows that a fenced run can no longer touch, so that its transactions cannot commit.
+
+One row per attempt (a partition of an archive run, say), apart from the lease's own row, so that heartbeats and the
+attempts of one run do not conflict with each other. Each transaction of the attempt touches its row where the epoch
+is still its own; a takeover raises the epoch of all rows of that lease before the new holder begins. A transaction
+that touched its row earlier and is still open makes the takeover wait for its end, or loses by write conflict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pymongo.client_session import ClientSession
+
+from datactl.errors import LeaseLost, Locked, WriteConflict
+from datactl.mongo.driver_errors import mapping_errors
+
+if TYPE_CHECKING:
+    from datactl.mongo.connection import Mongo
+    from datactl.mongo.leases import Lease
+
+FENCES = "datactl_fences"
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The row of one attempt: `{_id: attempt, lease, epoch, n}`."""
+
+    mongo: Mongo
+    attempt: str
+    lease: str
+    epoch: int
+
+    @classmethod
+    def create(cls, lease: Lease, attempt: str) -> Fence:
+        """A row for `attempt` (a name used once). Raises LeaseLost when the lease was taken over."""
+        fence = cls(lease.mongo, attempt, lease.name, lease.epoch)
+
+        def work(session: ClientSession) -> None:
+            lease.touch(session)  # a row made after the takeover would not have been raised by it
+            fence._insert(session)
+
+        lease.mongo.transaction(work)
+        return fence
+
+    def touch(self, session: ClientSession) -> None:
+        """Make the session's transaction depend on the lease. Raises LeaseLost unless the epoch is still its own."""
+        with mapping_errors(f"touching the fence of {self.lease}"):
+            touched = self.mongo.collection(FENCES).update_one(
+                {"_id": self.attempt, "epoch": self.epoch}, {"$inc": {"n": 1}}, session=session
+            )
+        if touched.matched_count == 0:
+            raise LeaseLost(
+                f"the lease {self.lease} was taken over by another run",
+                why=f"epoch {self.epoch} is no longer the newest",
+                next="nothing of this transaction was written; run it again",
+                lease=self.lease,
+                epoch=self.epoch,
+            )
+
+    def remove(self) -> None:
+        """The attempt is over. A row that was raised meanwhile is the new holder's to clear away."""
+        with mapping_errors(f"removing the fence of {self.lease}"):
+            self.mongo.collection(FENCES).delete_one({"_id": self.attempt, "epoch": self.epoch})
+
+    def _insert(self, session: ClientSession | None = None) -> None:
+        self.mongo.collection(FENCES).insert_one(
+            {"_id": self.attempt, "lease": self.lease, "epoch": self.epoch, "n": 0}, session=session
+        )
+
+
+def open_first_fence(mongo: Mongo, attempt: str, lease: str, epoch: int) -> Fence:
+    """The fence a lease itself stands behind; made by its holder before any other."""
+    fence = Fence(mongo, attempt, lease, epoch)
+    with mapping_errors(f"making the fence of {lease}"):
+        fence._insert()
+    return fence
+
+
+def raise_fences(mongo: Mongo, lease: str, epoch: int) -> None:
+    """Lift every row of `lease` to `epoch`: transactions of earlier epochs can no longer commit when this returns.
+
+    A transaction of a paused holder that touched its row and stays open holds this up, until it ends or the server
+    ends it (MongoDB: transactionLifetimeLimitSeconds, 60 s). Raises Locked when that takes more than two minutes.
+    """
+
+    # In a transaction the row that is held up answers at once, as a conflict to try again, instead of blocking the
+    # connection for as long as the other transaction lives.
+    def lift(session: ClientSession) -> int:
+        return (
+            mongo.collection(FENCES)
+            .update_many({"lease": lease, "epoch": {"$lt": epoch}}, {"$set": {"epoch": epoch}}, session=session)
+            .matched_count
+        )
+
+    try:
+        # A second pass sees rows that a transaction committed while the first one waited for it.
+        while mongo.transaction(lift):
+            pass
+    except WriteConflict as error:
+        raise Locked(
+            f"{lease} is locked by a transaction of the run before",
+            why="its holder stopped in the middle of a transaction that the server still keeps open",
+            next="end that process, or run this again when the server has ended the transaction",
+            lease=lease,
+        ) from error
+
+
+def clear_fences(mongo: Mongo, lease: str, epoch: int) -> None:
+    """Remove the rows of a lease that is given back: its own, and those it raised."""
+    with mapping_errors(f"removing the fences of {lease}"):
+        mongo.collection(FENCES).delete_many({"lease": lease, "epoch": epoch})
