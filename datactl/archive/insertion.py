@@ -1,0 +1,144 @@
+"""Inserting an archived document again: what stands against it, and one transaction if nothing does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import bson
+from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
+from pymongo.client_session import ClientSession
+
+from datactl.archive.documents import decoded, has_mark, without
+from datactl.archive.evidence import Origin, record_restored
+from datactl.archive.holds import hold
+from datactl.archive.owed import owe
+from datactl.errors import DuplicateKey, InvalidDocument, Problem, RestoreConflict
+from datactl.mongo import CODEC, Mongo, mapping_errors, raw_id
+from datactl.records.operations import Context
+from datactl.records.restoring import Preflight
+from datactl.records.writing import seq_was_taken
+from datactl.schema import Model, Registry
+from datactl.vault import Retrieved
+
+BY_AGE = "age"  # the cause of an archive run's segments
+
+_SEQ_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """How archived documents of one model are inserted."""
+
+    mongo: Mongo
+    registry: Registry
+    model: Model
+    context: Context
+    set: Mapping[str, Any]
+    as_archived: bool
+    event_key: bytes | None
+
+    def insert(self, retrieved: Retrieved) -> Origin:
+        """Insert the document, with its event and the note that its receipt is owed; all or nothing.
+
+        RestoreConflict where today's schema, a reference or a unique key stands against it, or a document is there.
+        """
+        origin = Origin(retrieved.copy.manifest.name, retrieved.copy.position)
+        document = self._document(retrieved.document)
+        held = self.as_archived or (
+            retrieved.copy.manifest.cause == BY_AGE and not has_mark(retrieved.document, self.model.marks.deleted)
+        )
+
+        def write(session: ClientSession) -> None:
+            self._preflight(session, document)
+            self._insert(session, document)
+            owe(
+                self.mongo,
+                session,
+                self.model.name,
+                origin,
+                op=self.context.op,
+                actor=self.context.actor,
+                now=self.context.at,
+            )
+            if held:
+                key = raw_id(document)
+                hold(self.mongo, session, self.model.name, key, now=self.context.at, op=self.context.op)
+            record_restored(
+                self.mongo,
+                session,
+                self.model,
+                document,
+                origin,
+                context=self.context,
+                as_archived=self.as_archived,
+                event_key=self.event_key,
+            )
+
+        for attempt in range(_SEQ_TRIES):
+            try:
+                self.mongo.transaction(write)
+            except DuplicateKey as error:
+                if seq_was_taken(error) and attempt + 1 < _SEQ_TRIES:
+                    continue
+                raise self._taken(document, error) from error
+            else:
+                return origin
+        raise AssertionError("unreachable")
+
+    def _document(self, archived: bytes) -> bytes:
+        """What is inserted: the archived bytes; without marks unless asked for, with the values that are set."""
+        if self.as_archived:
+            return archived
+        bare = without(archived, self.model.marks.names) if self.model.soft_delete else archived
+        if not self.set:
+            return bare
+        with mapping_errors("reading the archived document"):
+            values = bson.decode(bare, CODEC)
+            for path, value in self.set.items():
+                _put(values, path.split("."), value)
+            return bson.encode(values, codec_options=CODEC)
+
+    def _preflight(self, session: ClientSession, document: bytes) -> None:
+        if self.as_archived and has_mark(document, self.model.marks.deleted):
+            return  # it stays a deleted document: unique keys and references do not count for it
+        # The repository's own rule, which looks at documents that are about to lose their mark.
+        asked = {**decoded(document), self.model.marks.deleted: True}
+        (refusal,) = Preflight(self.model, self.mongo, self.registry).refusals(session, [asked])
+        if refusal is not None:
+            raise refusal
+
+    def _insert(self, session: ClientSession, document: bytes) -> None:
+        raw: Any = RawBSONDocument(document, DEFAULT_RAW_BSON_OPTIONS)
+        with mapping_errors(f"inserting into {self.model.collection}"):
+            self.mongo.collection(self.model.collection).insert_one(raw, session=session)
+
+    def _taken(self, document: bytes, error: DuplicateKey) -> RestoreConflict:
+        """Somebody inserted a document with this `_id`, or with one of its unique values, in between."""
+        return RestoreConflict(
+            f"{self.model.name} {decoded(document)['_id']} cannot be restored",
+            why=str(error),
+            next=error.next,
+            problems=error.problems or (Problem("", str(error), "unique_taken"),),
+            model=self.model.name,
+            **error.details,
+        )
+
+
+def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set a value at a dotted path through documents and lists. InvalidDocument where the path leads nowhere."""
+    *above, last = path
+    here: Any = values
+    for name in above:
+        here = here.setdefault(name, {}) if isinstance(here, dict) else here[_position(here, name, path)]
+    if isinstance(here, dict):
+        here[last] = value
+    else:
+        here[_position(here, last, path)] = value
+
+
+def _position(here: Any, name: str, path: list[str]) -> int:
+    if isinstance(here, list) and name.isdecimal() and int(name) < len(here):
+        return int(name)
+    raise InvalidDocument(f"{'.'.join(path)} cannot be set", why=f"the archived document has no place for {name} there")

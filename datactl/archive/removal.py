@@ -1,0 +1,107 @@
+"""Removing archived documents from MongoDB: compare with the copy, delete what is equal, in one transaction (I2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pymongo.client_session import ClientSession
+
+from datactl.archive.documents import has_mark, ids_filter, read_by_id
+from datactl.archive.holds import held_of
+from datactl.archive.rules import Outcome, outcome, selections
+from datactl.errors import DatabaseError
+from datactl.mongo import Mongo, mapping_errors
+from datactl.records.clock import ServerClock
+from datactl.schema import Model
+from datactl.steps import Watcher
+from datactl.vault import StoredDocument
+
+Guard = Callable[[ClientSession], None]
+"""Proves inside a transaction that the run still holds its lease, or it cannot commit. Raises LeaseLost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """How documents of one model leave MongoDB.
+
+    `guard` is called in every transaction, after the deletes. `due_before` None: the bytes were due when this run
+    copied them, so equal bytes are due bytes; else due is asked of the server in the same snapshot.
+    """
+
+    mongo: Mongo
+    model: Model
+    guard: Guard
+    clock: ServerClock
+    due_before: datetime | None = None
+
+    def remove(self, chunk: Sequence[StoredDocument], watch: Watcher) -> list[Outcome]:
+        """Take a chunk out in one transaction; what became of each document, in the chunk's order."""
+        attempts = 0
+
+        def attempt(session: ClientSession) -> list[Outcome]:
+            nonlocal attempts
+            attempts += 1
+            with watch.around("compare", total=len(chunk)):
+                outcomes = self._compare(session, chunk)
+            equal = [c.id_key for c, found in zip(chunk, outcomes, strict=True) if found is Outcome.REMOVE]
+            self._delete(session, equal)
+            self.guard(session)
+            if attempts > 1:
+                # An attempt whose commit went unanswered may have been the one that took them out.
+                return [Outcome.REMOVE if found.is_out else found for found in outcomes]
+            return outcomes
+
+        return self.mongo.transaction(attempt, watch=watch)
+
+    def _compare(self, session: ClientSession, chunk: Sequence[StoredDocument]) -> list[Outcome]:
+        keys = [copy.id_key for copy in chunk]
+        place = self.model.collection
+        stored = dict(read_by_id(self.mongo, place, keys, session=session))
+        held = held_of(self.mongo, self.model.name, keys, self.clock.now(), session=session)
+        due = self._due(session, list(stored))
+        outcomes: list[Outcome] = []
+        for copy in chunk:
+            key = copy.id_key
+            document = stored.get(key)
+            found = outcome(copy.document, document, due=due is None or key in due, held=key in held)
+            if found is Outcome.CHANGED and document and self._unmarked(copy.document, document):
+                found = Outcome.RESTORED
+            outcomes.append(found)
+        return outcomes
+
+    def _unmarked(self, before: bytes, after: bytes) -> bool:
+        mark = self.model.marks.deleted
+        return has_mark(before, mark) and not has_mark(after, mark)
+
+    def _due(self, session: ClientSession, keys: Sequence[bytes]) -> set[bytes] | None:
+        if self.due_before is None:
+            return None
+        return {
+            key
+            for selection in selections(self.model)
+            for key, _ in read_by_id(
+                self.mongo,
+                self.model.collection,
+                keys,
+                session=session,
+                also=selection.due(self.due_before),
+                ids_only=True,
+            )
+        }
+
+    def _delete(self, session: ClientSession, keys: Sequence[bytes]) -> None:
+        collection = self.mongo.collection(self.model.collection)
+        step = self.mongo.capabilities.in_chunk
+        deleted = 0
+        with mapping_errors(f"removing archived documents of {self.model.collection}"):
+            for start in range(0, len(keys), step):
+                deleted += collection.delete_many(ids_filter(keys[start : start + step]), session=session).deleted_count
+        if deleted != len(keys):
+            # Leaving the block by an error aborts the transaction: nothing was deleted.
+            raise DatabaseError(
+                f"{self.model.collection}: asked to remove {len(keys)} documents, the server says {deleted}",
+                why="documents compared in a transaction must be those that it deletes",
+                next="run it again; if it stays so, report it with the server's version",
+            )

@@ -1,0 +1,88 @@
+"""Bringing documents back from wherever they are: marked in MongoDB, or in the vault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from datactl.archive.holds import ensure_holds_index
+from datactl.archive.insertion import Insertion
+from datactl.archive.restoring import RestoreJob, RestoreReport
+from datactl.archive.whereabouts import Whereabouts, find_document, id_key
+from datactl.errors import BadId, UsageError
+from datactl.events import ensure_outbox_indexes
+from datactl.mongo import Mongo
+from datactl.records import Repository
+from datactl.records.operations import Context, new_op
+from datactl.schema import Model, Registry
+from datactl.steps import UNWATCHED, Watcher
+from datactl.vault import Vault
+
+
+class Restorer:
+    """Finds documents, and brings them back. Never overwrites one."""
+
+    def __init__(
+        self,
+        mongo: Mongo,
+        vault: Vault,
+        registry: Registry,
+        *,
+        actor: str | None = None,
+        event_key: bytes | None = None,
+    ) -> None:
+        self._mongo = mongo
+        self._vault = vault
+        self._registry = registry
+        self._actor = actor
+        self._event_key = event_key
+
+    def find(self, model: str, id: Any) -> Whereabouts:
+        """Where the document is; changes nothing. UsageError, BadId; VaultDamaged where a segment cannot be read."""
+        known = self._registry.model(model)
+        return find_document(self._mongo, self._vault, known, _read_id(known, id))
+
+    def restore(
+        self,
+        model: str,
+        ids: Sequence[Any],
+        *,
+        as_archived: bool = False,
+        set: Mapping[str, Any] | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+        watch: Watcher = UNWATCHED,
+    ) -> RestoreReport:
+        """Bring the documents back, each on its own: what stands against one keeps no other.
+
+        A marked one loses its mark; an archived one is inserted, checked against today's schema, references and
+        unique keys. `set` gives fields (dotted paths) new values on the way. `as_archived` inserts the archived bytes
+        with their marks, held for 30 days. Failures are in the report: NotFound, RestoreConflict, VaultDamaged ...
+        BadId, UsageError and a failing database are raised.
+        """
+        if as_archived and set:
+            raise UsageError("as it was archived, or with other values: not both", next="leave one of them out")
+        known = self._registry.model(model)
+        wanted = _parsed(known, ids)
+        values = known.read_input(dict(set), partial=True) if set else {}
+        self._mongo.require_transactions()
+        ensure_outbox_indexes(self._mongo)
+        if as_archived or known.archive.select is not None:
+            ensure_holds_index(self._mongo)
+        context = Context(new_op(), actor or self._actor, reason, self._mongo.server_time())
+        insertion = Insertion(self._mongo, self._registry, known, context, values, as_archived, self._event_key)
+        repository = Repository(known, self._mongo, self._registry, actor=context.actor, event_key=self._event_key)
+        return RestoreJob(self._mongo, self._vault, known, context, insertion, repository, watch).run(wanted)
+
+
+def _read_id(model: Model, id: Any) -> Any:
+    """Text and JSON are read by the model; any other value is an `_id` as it is, be it NaN, null or code."""
+    return model.parse_id(id) if type(id) is str or isinstance(id, Mapping) else id
+
+
+def _parsed(model: Model, ids: Sequence[Any]) -> list[Any]:
+    """Every id read and each once, in the order given. BadId for the first that is none, before anything is changed."""
+    found = {id_key(value): value for value in (_read_id(model, each) for each in ids)}
+    if not found:
+        raise BadId(f"no {model.name} is named", next=f"datactl restore {model.name} ID")
+    return list(found.values())

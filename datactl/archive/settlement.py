@@ -1,0 +1,125 @@
+"""Settlement: what earlier runs over a model left unfinished is brought to its end before anything new begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pymongo.client_session import ClientSession
+
+from datactl.archive.evidence import record_archived
+from datactl.archive.owed import owed, pay
+from datactl.archive.removal import Removal
+from datactl.archive.reports import Settled, Tally
+from datactl.errors import Conflict
+from datactl.mongo import Mongo, decode_id, mapping_errors
+from datactl.mongo.leases import Lease
+from datactl.records.clock import ServerClock
+from datactl.records.ledger import OPERATIONS, State
+from datactl.schema import Model
+from datactl.steps import Watcher
+from datactl.vault import Manifest, SegmentName, Vault
+
+KIND = "archive"
+"""The kind of an archive run's row in the ledger."""
+
+
+def unsettled(vault: Vault, model: str) -> int:
+    """How many segments earlier runs left: without manifest, or without receipt."""
+    return sum(1 for _ in vault.segments_without_manifest(model)) + sum(
+        1 for _ in vault.manifests_without_receipt(model)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Done under the lease. `before` is today's cut-off: what is not due by it stays in MongoDB."""
+
+    mongo: Mongo
+    vault: Vault
+    model: Model
+    lease: Lease
+    op: str
+    clock: ServerClock
+    before: datetime
+
+    def settle(self, watch: Watcher) -> Settled:
+        """Receipts that are owed, segments without manifest, manifests without receipt, in this order.
+
+        VaultDamaged where a segment cannot be read back: nothing of it was deleted, and the run stops.
+        """
+        self._close_killed()
+        restores = pay(self.mongo, self.vault, self.model.name, owed(self.mongo, self.model.name))
+        aborted = self._abort_uncommitted()
+        tally = Tally()
+        for manifest in self.vault.manifests_without_receipt(self.model.name):
+            if watch.stopping():
+                break
+            if self._is_earlier(manifest.name):
+                self._finish(manifest, tally, watch)
+        return Settled(
+            aborted=aborted,
+            segments=len(tally.segments),
+            archived=tally.archived,
+            kept=sum(tally.kept_counts.values()),
+            restores=restores,
+        )
+
+    def _close_killed(self) -> None:
+        """No other run of this model is at work under this lease: whose row still says so was killed."""
+        killed = {
+            "kind": KIND,
+            "model": self.model.name,
+            "state": State.RUNNING.value,
+            "_id": {"$ne": self.op},
+        }
+        change = {
+            "$set": {"state": State.FAILED.value, "endedAt": self.clock.now(), "error": "killed", "settledBy": self.op}
+        }
+        with mapping_errors("closing what killed runs left"):
+            self.mongo.collection(OPERATIONS).update_many(killed, change)
+
+    def _abort_uncommitted(self) -> int:
+        aborted = 0
+        for name in self.vault.segments_without_manifest(self.model.name):
+            self.lease.check()
+            if not self._is_earlier(name):
+                continue
+            try:
+                self.vault.abort(self.model.name, name, op=self.op, reason="its run ended before the manifest")
+                aborted += 1
+            except Conflict:
+                # Its run woke up and committed first: it is among the manifests without receipt now.
+                continue
+        return aborted
+
+    def _is_earlier(self, name: str) -> bool:
+        return SegmentName.parse(name).epoch < self.lease.epoch
+
+    def _finish(self, manifest: Manifest, tally: Tally, watch: Watcher) -> None:
+        segment = self.vault.open_segment(manifest)
+        removal = Removal(self.mongo, self.model, self.lease.touch, self.clock, due_before=self.before)
+        positions: list[int] = []
+        for chunk in segment.chunks():
+            self.lease.check()
+            with watch.around("settle.delete", total=len(chunk)):
+                outcomes = removal.remove(chunk, watch)
+            for copy, outcome in zip(chunk, outcomes, strict=True):
+                # Absent: the earlier run took it out, and only the receipt is missing.
+                if outcome.is_out:
+                    positions.append(copy.position)
+                else:
+                    tally.keep(decode_id(copy.id_key), outcome)
+        self._record(manifest, len(positions), watch)
+        with watch.around("settle.receipt", unit="segments"):
+            self.vault.put_deleted_receipt(manifest, positions, op=manifest.op, actor=manifest.actor)
+        tally.segments.append(manifest.name)
+        tally.archived += len(positions)
+
+    def _record(self, manifest: Manifest, removed: int, watch: Watcher) -> None:
+        def write(session: ClientSession) -> None:
+            self.lease.touch(session)
+            record_archived(self.mongo, session, self.model, manifest, removed=removed, now=self.clock.now())
+
+        with watch.around("settle.event", unit="segments"):
+            self.mongo.transaction(write, watch=watch)

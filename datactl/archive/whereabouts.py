@@ -1,0 +1,123 @@
+"""Where a document is: live or marked in MongoDB, and which segments of the vault have a copy of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import bson
+
+from datactl.archive.documents import decoded, has_mark, read_by_id
+from datactl.archive.evidence import Origin
+from datactl.archive.owed import owed
+from datactl.events import without_secrets
+from datactl.mongo import Mongo, raw_id
+from datactl.schema import Model
+from datactl.vault import Candidate, Rank, Vault, archived_copy
+
+
+class Place(StrEnum):
+    LIVE = "live"
+    MARKED = "marked"
+    ARCHIVED = "archived"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedCopy:
+    """One copy in the vault, with what its manifest says. `removed` None: the run that made it is not settled.
+
+    `member` is the byte at which its gzip member begins, `position` its number in the segment. `offered`: what
+    `restore` would bring back.
+    """
+
+    segment: str
+    member: int
+    position: int
+    rank: Rank
+    archived_at: datetime
+    cutoff: datetime | None
+    op: str
+    actor: str | None
+    reason: str | None
+    removed: bool | None
+    restored: bool
+    offered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a document is. `document` has what MongoDB holds (None if nothing), `copies` the newest first."""
+
+    model: str
+    id: Any
+    place: Place
+    document: dict[str, Any] | None
+    copies: tuple[ArchivedCopy, ...]
+
+    @property
+    def offered(self) -> ArchivedCopy | None:
+        return next((copy for copy in self.copies if copy.offered), None)
+
+
+def id_key(value: Any) -> bytes:
+    """The id key of a value: its BSON type byte and bytes."""
+    return raw_id(bson.encode({"_id": value}))
+
+
+def stored_document(mongo: Mongo, model: Model, key: bytes) -> bytes | None:
+    """What MongoDB holds under an `_id`, raw; None if nothing."""
+    return next((document for _, document in read_by_id(mongo, model.collection, [key])), None)
+
+
+def place_of(model: Model, document: bytes | None) -> Place:
+    """Live or marked, from the raw document; absent without one."""
+    if document is None:
+        return Place.ABSENT
+    return Place.MARKED if model.soft_delete and has_mark(document, model.marks.deleted) else Place.LIVE
+
+
+def find_document(mongo: Mongo, vault: Vault, model: Model, id: Any) -> Whereabouts:
+    """Look in MongoDB, then in every segment of the model."""
+    key = id_key(id)
+    document = stored_document(mongo, model, key)
+    place = place_of(model, document)
+    candidates = list(vault.locate(model.name, key))
+    paid = [restored_by_now(mongo, model, candidate) for candidate in candidates]
+    offered = archived_copy(paid, absent=place is Place.ABSENT)
+    if place is Place.ABSENT and offered is not None:
+        place = Place.ARCHIVED
+    return Whereabouts(
+        model=model.name,
+        id=id,
+        place=place,
+        document=None if document is None else without_secrets(decoded(document), model.secret_paths),
+        copies=tuple(as_copy(each, offered=each is offered) for each in paid),
+    )
+
+
+def restored_by_now(mongo: Mongo, model: Model, candidate: Candidate) -> Candidate:
+    """The candidate, restored if a restore of it is committed in MongoDB and only its receipt is missing."""
+    if candidate.restored or not owed(mongo, model.name, Origin(candidate.manifest.name, candidate.position)):
+        return candidate
+    return replace(candidate, restored=True)
+
+
+def as_copy(candidate: Candidate, *, offered: bool) -> ArchivedCopy:
+    manifest = candidate.manifest
+    return ArchivedCopy(
+        segment=manifest.name,
+        member=candidate.member.offset,
+        position=candidate.position,
+        rank=candidate.rank,
+        archived_at=manifest.created_at,
+        cutoff=manifest.cutoff,
+        op=manifest.op,
+        actor=manifest.actor,
+        reason=manifest.reason,
+        removed=candidate.receipt,
+        restored=candidate.restored,
+        offered=offered,
+    )

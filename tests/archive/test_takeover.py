@@ -1,0 +1,145 @@
+"""One run at a time: a second one is refused, and one that lost its lease commits nothing when it wakes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from datactl.errors import Locked
+from datactl.mongo import Fence, Lease
+from datactl.steps import Step, Watcher
+from tests.archive.desk import Desk, account
+from tests.archive.killing import LEASE, end_open_transactions, expire_lease, finish, start_child
+
+DUE = 1_600
+
+
+def until(condition: Callable[[], bool], within_s: float = 30) -> None:
+    give_up = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < give_up, "the condition did not come"
+        time.sleep(0.01)
+
+
+class Waiting(Watcher):
+    """Holds the run at its first delete until it is let go."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.go = threading.Event()
+
+    def see(self, step: Step) -> None:
+        if (step.name, step.when) == ("delete", "before"):
+            self.reached.set()
+            assert self.go.wait(60)
+
+
+def test_a_second_run_is_told_who_holds_the_model(desk: Desk) -> None:
+    before = desk.insert(desk.marked(50))
+    waiting = Waiting()
+    archiver = desk.archiver()
+    first = threading.Thread(target=lambda: archiver.run(archiver.plan("Post", 90), watch=waiting))
+    first.start()
+    try:
+        assert waiting.reached.wait(60)
+        second = desk.archiver(actor="another")
+        with pytest.raises(Locked) as caught:
+            second.run(second.plan("Post", 90))
+        assert caught.value.exit_code == 11
+        assert caught.value.details["holder"]["pid"] == os.getpid()
+        assert caught.value.details["holder"]["actor"] == "tester"
+        assert len(desk.live()) == 50
+    finally:
+        waiting.go.set()
+        first.join()
+    assert account(desk, before).archived == 50
+
+
+def test_a_second_run_may_wait_for_the_first(desk: Desk) -> None:
+    before = desk.insert(desk.marked(50))
+    waiting = Waiting()
+    archiver = desk.archiver()
+    plan = archiver.plan("Post", 90)
+    first = threading.Thread(target=lambda: archiver.run(plan, watch=waiting))
+    first.start()
+    assert waiting.reached.wait(60)
+    waiting.go.set()
+    report = desk.archiver().run(plan, wait_s=60)
+    first.join()
+    assert report.archived == 0
+    assert account(desk, before).archived == 50
+
+
+def test_a_run_that_is_overtaken_before_its_lease_claims_again(desk: Desk) -> None:
+    desk.insert(desk.marked(5))
+    with Lease.acquire(desk.mongo, LEASE, epoch=3):
+        pass  # runs of epochs that this one does not know yet
+    report = desk.archiver().run(desk.archiver().plan("Post", 90))
+    assert (report.epoch, report.archived) == (4, 5)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    "at",
+    [
+        ("segment.put", "after", 1),  # its segment is given up, its commit refused
+        ("manifest.put", "before", 1),
+        ("manifest.put", "after", 1),  # its segment is settled before it deletes anything
+        ("delete", "before", 2),
+        ("compare", "before", 1),  # with its transaction open
+        ("compare", "after", 1),
+        ("delete", "after", 1),
+        ("event", "before", 1),
+        ("receipt", "before", 1),
+    ],
+)
+def test_a_paused_run_commits_nothing_when_it_wakes(desk: Desk, at: tuple[str, str, int]) -> None:
+    before = desk.insert(desk.marked(DUE))
+    child = start_child(desk.uri, desk.mongo.database.name, desk.directory, at=at, signal=int(signal.SIGSTOP), ttl=2)
+    until(lambda: os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT | os.WNOHANG) is not None)
+    if at[0] == "compare":
+        end_open_transactions(desk.mongo)  # else the server ends its transaction after 60 s
+    archiver = desk.archiver()
+    report = archiver.run(archiver.plan("Post", 90), wait_s=30)  # takes over once the lease of 2 s ran out
+    assert account(desk, before).archived == DUE
+    # What the sleeper could still do harm to: documents that look like those it copied.
+    again = desk.insert(desk.posts_again(before, 100))
+    events = desk.mongo.collection("outboxes").count_documents({})
+    os.kill(child.pid, signal.SIGCONT)
+    status, printed = finish(child)
+    assert (status, printed["error"]) == (11, "lease_lost")
+    assert desk.live() == again
+    assert desk.mongo.collection("outboxes").count_documents({}) == events
+    assert report.settled or at[0] == "segment.put"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("at", [("delete", "before", 1), ("delete", "before", 2), ("event", "before", 1)])
+def test_a_paused_run_commits_nothing_once_its_lease_is_taken(desk: Desk, at: tuple[str, str, int]) -> None:
+    """The new holder has settled nothing yet: it is the fence alone that keeps the sleeper out."""
+    desk.insert(desk.marked(DUE))
+    child = start_child(desk.uri, desk.mongo.database.name, desk.directory, at=at, signal=int(signal.SIGSTOP), ttl=2)
+    until(lambda: os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT | os.WNOHANG) is not None)
+    with Lease.acquire(desk.mongo, LEASE, epoch=50, wait_s=30):
+        left = desk.live()
+        os.kill(child.pid, signal.SIGCONT)
+        status, printed = finish(child)
+        assert (status, printed["error"]) == (11, "lease_lost")
+        assert desk.live() == left
+        assert desk.mongo.collection("outboxes").count_documents({}) == 0
+
+
+def test_fences_are_cleared_after_a_run(desk: Desk) -> None:
+    desk.insert(desk.marked(5))
+    lease = Lease.acquire(desk.mongo, LEASE, epoch=1, ttl_s=60)
+    Fence.create(lease, "left by a killed run")
+    expire_lease(desk.mongo)
+    archiver = desk.archiver()
+    archiver.run(archiver.plan("Post", 90))
+    lease.release()
+    assert desk.mongo.collection("datactl_fences").count_documents({}) == 0
