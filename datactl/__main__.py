@@ -1,0 +1,5 @@
+"""`python -m datactl`."""
+
+from datactl.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,154 @@
+"""The door: which word is which command, and the one place where errors become exit codes.
+
+Only the standard library is imported before a word is chosen, and only that word's module after: `--help`,
+`--version` and shell completion answer without the database driver.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from datactl.errors import DatactlError, Interrupted, UsageError
+
+
+class Word(NamedTuple):
+    """A command's module under `datactl.commands` and its line in the help."""
+
+    module: str
+    summary: str
+
+
+WORDS: Mapping[str, Word] = {
+    "init": Word("init", "Start a project here: a commented models.yaml and .env."),
+    "models": Word("models", "List, show and check the models, and print their schemas."),
+    "find": Word("find", "List documents of a model."),
+    "get": Word("get", "Show one document."),
+    "create": Word("create", "Create documents from JSON."),
+    "update": Word("update", "Change documents."),
+    "delete": Word("delete", "Mark documents deleted."),
+    "restore": Word("restore", "Bring documents back from wherever they are."),
+    "archive": Word("archive", "Move documents that were deleted long enough ago into the vault."),
+    "stats": Word("stats", "Count what is live, deleted, due, archived and pending."),
+    "index": Word("index", "Create the indexes that are missing."),
+    "indexes": Word("index", "The same as index."),
+    "engine": Word("engine", "Start, stop and look at the local database engine of this project."),
+    "config": Word("config", "Show the settings and where each came from."),
+    "completion": Word("completion", "Print or install the completion script of a shell."),
+    "demo": Word("demo", "Make a demonstration project with real data and tell its story."),
+}
+
+_DEBUG = "DATACTL_DEBUG"
+_FAILED = 1
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit status, as errors.py lists them."""
+    arguments = list(sys.argv[1:] if args is None else args)
+    _prepare_streams()
+    try:
+        return _report(arguments, *_attempt(arguments))
+    except BrokenPipeError:
+        return _pipe_closed()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _attempt(arguments: list[str]) -> tuple[int, DatactlError | None]:
+    try:
+        status = _run(_as_utf8(arguments))
+        sys.stdout.flush()
+    except DatactlError as error:
+        return error.exit_code, error
+    except BrokenPipeError:
+        return _pipe_closed(), None
+    except KeyboardInterrupt as stop:
+        number = getattr(stop, "signal_number", signal.SIGINT)
+        stopped = Interrupted("stopped", signal=number, next="run it again to go on")
+        return stopped.exit_code, stopped
+    except Exception as error:  # the boundary: whatever was not foreseen still ends in one line and a status
+        if os.environ.get(_DEBUG):
+            raise
+        return _FAILED, _unforeseen(error)
+    return status, None
+
+
+def _run(arguments: list[str]) -> int:
+    from datactl.commands.grammar import run_words
+
+    return run_words(WORDS, arguments)
+
+
+def _report(arguments: Sequence[str], status: int, error: DatactlError | None) -> int:
+    if error is not None:
+        from datactl.render.failures import show_error
+
+        sys.stdout.flush()  # what was found before the error stands before it
+        if os.environ.get(_DEBUG):
+            import traceback
+
+            traceback.print_exception(error)
+        show_error(error, as_json=_wants_json(arguments))
+    return status
+
+
+def _unforeseen(error: Exception) -> DatactlError:
+    if isinstance(error, OSError) and error.strerror:
+        return DatactlError(str(error.strerror), why=str(error.filename) if error.filename else None)
+    return DatactlError(
+        f"unexpected {type(error).__name__}",
+        why=str(error) or None,
+        next=f"{_DEBUG}=1 before the same command shows where; please report it with that",
+    )
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether JSON was asked for by name. Read from the words themselves: the error may be that they make no sense."""
+    form = os.environ.get("DATACTL_OUTPUT", "")
+    for place, argument in enumerate(arguments):
+        if argument in ("-o", "--output"):
+            form = arguments[place + 1] if place + 1 < len(arguments) else form
+        elif argument.startswith("--output="):
+            form = argument.removeprefix("--output=")
+        elif argument.startswith("-o") and not argument.startswith("--"):
+            form = argument.removeprefix("-o").removeprefix("=")
+    return form in ("json", "ndjson")
+
+
+def _as_utf8(arguments: Sequence[str]) -> list[str]:
+    """The arguments as the UTF-8 they are, whatever the locale made of their bytes."""
+    read = []
+    for place, argument in enumerate(arguments, start=1):
+        octets = os.fsencode(argument)
+        try:
+            read.append(octets.decode())
+        except UnicodeDecodeError:
+            shown = octets.decode(errors="backslashreplace")
+            raise UsageError(f"argument {place} is not valid UTF-8", why=shown) from None
+    return read
+
+
+def _prepare_streams() -> None:
+    """Data is UTF-8 whatever the locale says; a terminal of another encoding gets escapes instead of an error."""
+    if sys.stdout is None:  # started with stdout closed
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
+
+
+def _pipe_closed() -> int:
+    """The reader has what it wanted (`| head`). Nothing more can be written, and Python must not try at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return 0

@@ -1,0 +1,40 @@
+"""The typed confirmation of what no command takes back: asked on a terminal, given as an option off one."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from datactl.commands.invocation import Invocation
+from datactl.errors import Declined
+
+Confirm = Annotated[
+    str | None,
+    typer.Option("--confirm", metavar="TEXT", help='The typed confirmation, given beforehand: "posts 1204".'),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Go ahead, whatever the count is.")]
+
+
+def confirm(invocation: Invocation, *, collection: str, count: int, act: str, given: str | None, yes: bool) -> None:
+    """Return when `collection count` was typed or given, or `--yes`; Declined otherwise. Never asks off a terminal."""
+    phrase = f"{collection} {count}"
+    if given is not None:
+        if given.replace(",", "") == phrase:
+            return
+        raise Declined(
+            "nothing was changed", why=f'"{given}" is not "{phrase}"', next=f'look again, then --confirm "{phrase}"'
+        )
+    if yes:
+        return
+    if not invocation.is_interactive():
+        raise Declined(
+            "nothing was changed",
+            why=f"this changes {count:,} documents of {collection} and wants a confirmation",
+            next=f'the same command with --confirm "{phrase}", or with --yes',
+        )
+    sys.stderr.write(f"Type {phrase} to {act}: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().replace(",", "") != phrase:
+        raise Declined("nothing was changed", why="the confirmation was not typed")

@@ -1,0 +1,115 @@
+"""`datactl find`: documents of a model, a page at a time or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from datactl.commands.fields import headings
+from datactl.commands.grammar import Command
+from datactl.commands.invocation import Invocation
+from datactl.commands.options import READS_DOCUMENTS
+from datactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from datactl.records import Page
+    from datactl.schema import Model
+
+PAGE_SIZE = 20
+
+Filter = Annotated[
+    str | None,
+    typer.Option("--filter", metavar="FILTER", help="field=value, field>=value, field~text joined by commas; or JSON."),
+]
+
+
+def find(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's name or its collection's.")],
+    filter: Filter = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", metavar="FIELDS", help="Fields by comma; - before one turns it round.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=0, help="Documents on a page; 0 lists all of them.")
+    ] = PAGE_SIZE,
+    page: Annotated[int | None, typer.Option("--page", metavar="N", min=1, help="The page, from 1.")] = None,
+    after: Annotated[
+        str | None, typer.Option("--after", metavar="CURSOR", help="The page after this cursor, however deep.")
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option("--search", metavar="TEXT", help="Text in the model's textSearchFields.")
+    ] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Only those marked deleted.")] = False,
+    with_deleted: Annotated[bool, typer.Option("--with-deleted", help="Also those marked deleted.")] = False,
+    envelope: Annotated[
+        bool, typer.Option("--envelope", help="With page, pages, total and the next cursor, as one object.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Not the documents, but how the database finds them.")
+    ] = False,
+) -> None:
+    """List documents of a model.
+
+    Live ones, unless --deleted or --with-deleted says otherwise.
+    """
+    invocation = Invocation.of(ctx)
+    _require_sense(limit, page, after, deleted=deleted, with_deleted=with_deleted, paged=bool(envelope or search))
+    repository = invocation.workspace.repository(model)
+    wanted = from_text(repository.model, filter)
+    marks = deleted or with_deleted
+    if deleted:
+        wanted = {**wanted, repository.model.marks.deleted: True}
+    if explain:
+        invocation.printer.facts(repository.explain(wanted, sort=sort, limit=limit or None, include_deleted=marks))
+    elif not limit:
+        every = repository.find_with_deleted if marks else repository.find
+        _show(invocation, repository.model, every(wanted, sort=sort), marks=marks)
+    else:
+        found = repository.find_with_pagination(
+            wanted, page=page or 1, limit=limit, sort=sort, search=search, include_deleted=marks, after=after
+        )
+        if envelope:
+            invocation.printer.document(found.as_dict())
+        else:
+            _show(invocation, repository.model, found.data, marks=marks)
+            _tell_page(invocation, found)
+
+
+def from_text(model: Model, filter: str | None) -> dict[str, Any]:
+    """The filter that `--filter` says; nothing said is every document."""
+    from datactl.records import parse_filter
+
+    return parse_filter(model, filter, regex=True) if filter else {}
+
+
+def _require_sense(
+    limit: int, page: int | None, after: str | None, *, deleted: bool, with_deleted: bool, paged: bool
+) -> None:
+    if deleted and with_deleted:
+        raise UsageError("give only one of --deleted and --with-deleted")
+    if page is not None and after is not None:
+        raise UsageError("give only one of --page and --after")
+    if not limit and (page or after or paged):
+        raise UsageError("--limit 0 lists everything: it has no pages, no --envelope and no --search")
+
+
+def _show(invocation: Invocation, model: Model, documents: Iterable[Mapping[str, Any]], *, marks: bool) -> None:
+    hidden = invocation.printer.documents(documents, headings(model, marks=marks))
+    if hidden:
+        invocation.hint(f"no room for {', '.join(hidden)}: -o json shows everything")
+
+
+def _tell_page(invocation: Invocation, found: Page) -> None:
+    if found.has_next:
+        onward = f"   next page: --after {found.next_cursor}" if found.next_cursor else ""
+        invocation.hint(f"{len(found.data):,} of {found.total:,}{onward}")
+
+
+COMMAND = Command(
+    find,
+    example="datactl find Post --filter 'views>=1000,title~mongo' --sort -createdAt --limit 3",
+    options=READS_DOCUMENTS,
+)
