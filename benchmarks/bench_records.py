@@ -1,0 +1,214 @@
+"""Records: creating, soft deleting and paging, against bare pymongo that does the same work. Prints ratios.
+
+    python -m benchmarks.bench_records [--documents 100000] [--kind rs|py]
+
+Runs are interleaved and each figure is the median of its runs, since one machine's speed wanders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, InsertOne
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from datactl.events import ensure_outbox_indexes
+from datactl.mongo import Mongo, open_mongo
+from datactl.records import Repository
+from datactl.schema import parse_models
+from tests.engines import TestEngine
+
+MODELS = """
+models:
+  Item:
+    fields:
+      name: {type: String, required: true}
+      group: Number
+      price: Number
+    indexes:
+      - fields: {group: 1}
+      - fields: {price: 1, _id: 1}
+    enableSoftDelete: true
+"""
+CHUNK = 500
+URI: list[str] = []
+GROUP = 40  # documents that match the page's filter
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--documents", type=int, default=100_000)
+    options.add_argument("--kind", default="rs", choices=("rs", "py"))
+    options.add_argument("--runs", type=int, default=3)
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        engine = TestEngine(Path(scratch) / "engine", asked.kind)
+        URI.append(engine.uri)
+        try:
+            with open_mongo(engine.uri, "bench") as mongo:
+                bench_create(mongo, Path(scratch))
+                bench_page(mongo, Path(scratch))
+                bench_soft_delete(mongo, Path(scratch), asked.documents, asked.runs)
+        finally:
+            engine.stop()
+
+
+def fresh(mongo: Mongo, scratch: Path, documents: int) -> tuple[Repository, list[Any]]:
+    """A repository over this many documents, and their ids."""
+    for name in ("items", "outboxes", "outbox_chunks", "datactl_ops"):
+        mongo.collection(name).drop()
+    registry = parse_models(MODELS)
+    model = registry.model("Item")
+    ids = [ObjectId() for _ in range(documents)]
+    for start in range(0, documents, 5000):
+        mongo.collection("items").insert_many(
+            [
+                {"_id": each, "name": f"item {number}", "group": number // GROUP, "price": number}
+                for number, each in enumerate(ids[start : start + 5000], start)
+            ]
+        )
+    for index in model.indexes():
+        command = index.as_command()
+        mongo.collection("items").create_index(list(command.pop("key").items()), **command)
+    with open_mongo(URI[0], "bench") as other:  # a connection makes them once: the dropped ones need another
+        ensure_outbox_indexes(other)
+    assert len(list(mongo.collection("outboxes").list_indexes())) > 1
+    return Repository(model, mongo, registry, actor="bench", spool_dir=scratch / "spool"), ids
+
+
+def timed(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def interleaved(runs: int, **works: Callable[[], Any]) -> dict[str, float]:
+    """Seconds of each work: medians over runs in turn."""
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(runs):
+        for name, work in works.items():
+            found[name].append(timed(work))
+    return {name: statistics.median(each) for name, each in found.items()}
+
+
+def say(what: str, ours: float, bare: float, wanted: str) -> None:
+    print(f"{what:<58} {ours * 1000:10.2f} ms / {bare * 1000:10.2f} ms = {ours / bare:5.2f}x   (wanted: {wanted})")
+
+
+def row_of(id: Any, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+    return {
+        "_id": ObjectId(),
+        "aggregate": "Item",
+        "aggregateId": id,
+        "eventType": "ItemDeleted",
+        "payload": payload,
+        "seq": 1,
+        "op": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "actor": "bench",
+        "reason": "bench",
+        "createdAt": now,
+        "schemaVersion": 1,
+        "processed": False,
+        "retryCount": 0,
+        "lane": 0,
+    }
+
+
+def bench_create(mongo: Mongo, scratch: Path, rounds: int = 600) -> None:
+    repository, _ = fresh(mongo, scratch, 1000)
+    repository.create({"name": "warm", "group": 1, "price": 1})
+    client, database = mongo.client, mongo.database
+
+    def bare() -> None:
+        now = datetime.now(UTC)
+        document = {"_id": ObjectId(), "name": "x", "group": 1, "price": 1, "createdAt": now, "updatedAt": now}
+        row = row_of(document["_id"], {"before": None, "after": document}, now)
+        with client.start_session() as session:
+            session.start_transaction(ReadConcern("snapshot"), WriteConcern("majority"))
+            database.outboxes.find_one(
+                {"aggregate": "Item", "aggregateId": document["_id"]},
+                {"_id": 0, "seq": 1},
+                sort=[("aggregate", ASCENDING), ("aggregateId", ASCENDING), ("seq", DESCENDING)],
+                session=session,
+            )
+            client.bulk_write(
+                [InsertOne(document, namespace="bench.items"), InsertOne(row, namespace="bench.outboxes")],
+                session=session,
+            )
+            session.commit_transaction()
+
+    took = interleaved(
+        rounds,
+        ours=lambda: repository.create({"name": "x", "group": 1, "price": 1}),
+        bare=bare,
+        insert=lambda: database.items.insert_one({"name": "x", "group": 1, "price": 1}),
+    )
+    say("create / the same transaction", took["ours"], took["bare"], "<= 1.30")
+    say("create / bare insert_one", took["ours"], took["insert"], "for the record")
+
+
+def bench_page(mongo: Mongo, scratch: Path, rounds: int = 300) -> None:
+    repository, _ = fresh(mongo, scratch, 20_000)
+    items = mongo.database.items
+    query = {"group": 7, "deleted": {"$in": [False, None]}}
+
+    def bare() -> None:
+        items.count_documents(query)
+        list(items.find(query, sort=[("_id", 1)], limit=20))
+
+    took = interleaved(rounds, ours=lambda: repository.find_with_pagination({"group": 7}, limit=20), bare=bare)
+    say("page of 20 / the same find and count", took["ours"], took["bare"], "<= 1.30")
+    first = repository.find_with_pagination({}, limit=2, sort="price")
+    deep = repository.find_with_pagination({}, limit=2, sort="price", page=4999)
+
+    def page(after: str | None) -> Callable[[], Any]:
+        return lambda: repository.find_with_pagination({}, limit=2, sort="price", after=after)
+
+    took = interleaved(20, deep=page(deep.next_cursor), first=page(None), second=page(first.next_cursor))
+    say("cursor's page 5,000 / page 1 (which counts)", took["deep"], took["first"], "<= 1.20")
+    say("cursor's page 5,000 / its page 2", took["deep"], took["second"], "for the record")
+
+
+def bench_soft_delete(mongo: Mongo, scratch: Path, documents: int, runs: int) -> None:
+    ratios: list[tuple[float, float, float]] = []
+    for _ in range(runs):
+        _, ids = fresh(mongo, scratch, documents)
+        bare = timed(lambda ids=ids: bare_soft_delete(mongo, ids))  # type: ignore[misc]
+        repository, _ = fresh(mongo, scratch, documents)
+        ours = timed(lambda: repository.soft_delete_many(filter={}, reason="bench"))  # noqa: B023
+        ratios.append((ours / bare, ours, bare))
+    _, ours, bare = sorted(ratios)[len(ratios) // 2]
+    say(f"soft delete of {documents:,} with events / its floor", ours, bare, "<= 2.00")
+
+
+def bare_soft_delete(mongo: Mongo, ids: list[Any]) -> None:
+    now = datetime.now(UTC)
+    marks = {
+        "deleted": True,
+        "deletedAt": now,
+        "deletedBy": "bench",
+        "deleteReason": "bench",
+        "deletedOp": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "updatedAt": now,
+    }
+    for chunk in chunks(ids):
+        mongo.database.items.update_many({"_id": {"$in": chunk}}, {"$set": marks})
+        mongo.database.outboxes.insert_many([row_of(each, {"before": {}, "after": marks}, now) for each in chunk])
+
+
+def chunks(ids: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(ids), CHUNK):
+        yield ids[start : start + CHUNK]
+
+
+if __name__ == "__main__":
+    main()
