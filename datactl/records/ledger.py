@@ -1,0 +1,165 @@
+"""The ledger: one row per operation on more than one document; its progress is written with the documents.
+
+`datactl_ops` holds `{_id: op, kind, model, collection, actor, reason, startedAt, endedAt, state, host, pid, position,
+counts: {matched, changed, unchanged, failed}, failed: [...], spool, detail}`. `position` counts the frozen ids that
+are decided: it moves in the transaction that decides them, so that a killed run is taken up where it really was.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pymongo import DESCENDING
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+
+from datactl.errors import Locked, NotFound, Problem
+from datactl.mongo import Document, Mongo, mapping_errors
+from datactl.records.operations import Context
+from datactl.records.results import FAILURES_KEPT
+
+OPERATIONS = "datactl_ops"
+
+
+class State(StrEnum):
+    RUNNING = "running"  # or killed: `position` says how far it came
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """One operation, as the ledger has it. `ended_at` None: it runs, or was killed."""
+
+    op: str
+    kind: str
+    model: str
+    actor: str | None
+    reason: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    state: State
+    counts: Mapping[str, int]
+
+
+class Ledger:
+    """The rows of `datactl_ops`."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    def open(
+        self,
+        context: Context,
+        *,
+        kind: str,
+        model: str,
+        collection: str,
+        matched: int = 0,
+        spool: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the row, before the first document is changed."""
+        row: Document = {
+            "_id": context.op,
+            "kind": kind,
+            "model": model,
+            "collection": collection,
+            "actor": context.actor,
+            "reason": context.reason,
+            "startedAt": context.at,
+            "state": State.RUNNING.value,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "position": 0,
+            "counts": {"matched": matched, "changed": 0, "unchanged": 0, "failed": 0},
+            "failed": [],
+            "spool": spool,
+            "detail": dict(detail or {}),
+        }
+        with mapping_errors(f"opening operation {context.op} in {OPERATIONS}"):
+            self._rows.insert_one(row)
+
+    def get(self, op: str) -> Document:
+        """The row. NotFound."""
+        with mapping_errors(f"reading {OPERATIONS}"):
+            row = self._rows.find_one({"_id": op})
+        if row is None:
+            raise NotFound(f"there is no operation {op}", why=f"{OPERATIONS} has no such row")
+        return row
+
+    def advance(
+        self,
+        session: ClientSession | None,
+        op: str,
+        *,
+        position: int,
+        taken: int,
+        counts: Mapping[str, int],
+        failed: Sequence[Problem] = (),
+        kept: int = 0,
+    ) -> None:
+        """Move `position` on by `taken` and add to the counts. Locked if it is not where the caller left it.
+
+        Given the session of the documents' transaction, they and the row change together. `kept` failures are in the
+        row already; no more than FAILURES_KEPT are.
+        """
+        update: dict[str, Any] = {
+            "$inc": {"position": taken, **{f"counts.{name}": count for name, count in counts.items() if count}}
+        }
+        room = FAILURES_KEPT - kept
+        if failed and room > 0:
+            rows = [{"where": each.where, "what": each.what, "code": each.code} for each in failed[:room]]
+            update["$push"] = {"failed": {"$each": rows}}
+        found = self._rows.update_one({"_id": op, "position": position}, update, session=session)
+        if found.matched_count != 1:
+            raise Locked(
+                f"operation {op} is being carried on by another process",
+                why=f"it is no longer at document {position}",
+                next="wait for it, or look at its row with datactl ops",
+            )
+
+    def resumed(self, op: str, at: datetime) -> None:
+        """This process carries the operation on."""
+        change = {"state": State.RUNNING.value, "host": socket.gethostname(), "pid": os.getpid(), "resumedAt": at}
+        with mapping_errors(f"resuming operation {op}"):
+            self._rows.update_one({"_id": op}, {"$set": change, "$unset": {"endedAt": ""}})
+
+    def close(self, op: str, state: State, at: datetime, *, error: str | None = None, **more: Any) -> None:
+        """Record how it ended. Closing again with the same outcome changes nothing that matters."""
+        change = {"state": state.value, "endedAt": at, **({"error": error} if error else {}), **more}
+        with mapping_errors(f"closing operation {op}"):
+            self._rows.update_one({"_id": op}, {"$set": change})
+
+    @property
+    def _rows(self) -> Collection[Document]:
+        rows = self._mongo.collection(OPERATIONS)
+        return rows.with_options(write_concern=self._mongo.write_concern)
+
+
+def last_runs(mongo: Mongo, model: str | None = None, *, limit: int = 5) -> list[LastRun]:
+    """The newest operations, of one model if named, newest first."""
+    with mapping_errors(f"reading {OPERATIONS}"):
+        rows = mongo.collection(OPERATIONS).find({"model": model} if model else {}).sort("_id", DESCENDING).limit(limit)
+        return [_last_run(row) for row in rows]
+
+
+def _last_run(row: Mapping[str, Any]) -> LastRun:
+    return LastRun(
+        op=row["_id"],
+        kind=row["kind"],
+        model=row["model"],
+        actor=row.get("actor"),
+        reason=row.get("reason"),
+        started_at=row["startedAt"],
+        ended_at=row.get("endedAt"),
+        state=State(row["state"]),
+        counts=row.get("counts", {}),
+    )

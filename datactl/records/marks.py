@@ -1,0 +1,35 @@
+"""Marks: which documents are live and which are deleted, as filters and as a test of one document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from datactl.schema import Model
+
+
+def live(model: Model) -> dict[str, Any]:
+    """The filter of live documents. A missing mark means live.
+
+    `$in: [false, null]` and not `$ne: true`: it is two points of an index, and the condition of the unique partial
+    indexes, which a query must repeat to be served by them.
+    """
+    return {model.marks.deleted: {"$in": [False, None]}} if model.soft_delete else {}
+
+
+def marked(model: Model) -> dict[str, Any]:
+    """The filter of deleted documents. Where a model has no marks none is deleted: nothing matches."""
+    return {model.marks.deleted: True} if model.soft_delete else {"_id": {"$in": []}}
+
+
+def is_marked(model: Model, document: Mapping[str, Any]) -> bool:
+    return model.soft_delete and document.get(model.marks.deleted) is True
+
+
+def both(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """What matches both filters, flat as long as they name different things: servers plan flat filters best."""
+    if not one.keys() & other.keys():
+        return {**one, **other}
+    clashing = {key: other[key] for key in other if key in one}
+    rest = {key: value for key, value in other.items() if key not in one}
+    return both({**one, **rest}, {"$and": [clashing]}) if "$and" not in one else {"$and": [dict(one), dict(other)]}

@@ -1,0 +1,357 @@
+"""The repository: every change of a model's documents, each with its event, and reading them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import bson
+from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS
+from pymongo.client_session import ClientSession
+
+from datactl.errors import DuplicateKey, NotSoftDeletable, UsageError
+from datactl.mongo import CODEC, Document, Mongo, mapping_errors
+from datactl.records.actions import Action, SoftDelete, Update
+from datactl.records.bulk import BulkWork, Tally
+from datactl.records.clock import ServerClock
+from datactl.records.creating import Incoming, Intake
+from datactl.records.etags import etag
+from datactl.records.ledger import Ledger, State
+from datactl.records.marks import both, live, marked
+from datactl.records.operations import Context, new_op
+from datactl.records.reading import Filter, Reader
+from datactl.records.restoring import Restore
+from datactl.records.results import BulkResult, Change, DeletePlan
+from datactl.records.spool import Spool
+from datactl.records.updates import UpdatePlan, read_update
+from datactl.records.writing import Outcome, Writer, not_found, seq_was_taken
+from datactl.schema import Model, Registry
+from datactl.steps import UNWATCHED, Watcher
+
+T = TypeVar("T")
+
+_SEQ_TRIES = 10
+
+
+class Repository(Reader):
+    """A model's documents. Subclass it to give a model its own questions (docs/repository.md).
+
+    `actor` is who changes things where a call does not say; `event_key` (32 bytes) encrypts secret fields in events.
+    Bulk work freezes its ids under `spool_dir`; without one they are in the system's temporary directory.
+    Every changing method raises NoTransactions or WeakDurability where the server or the URI cannot keep its promise.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        mongo: Mongo,
+        registry: Registry,
+        *,
+        actor: str | None = None,
+        event_key: bytes | None = None,
+        spool_dir: Path | None = None,
+    ) -> None:
+        super().__init__(model, mongo)
+        self.registry = registry
+        self.actor = actor
+        self._spool_dir = spool_dir
+        self._clock = ServerClock(mongo)
+        self._intake = Intake(model)
+        self._writer = Writer(model, mongo, event_key)
+
+    # -- create --------------------------------------------------------------------------------------------------------
+
+    def create(
+        self, data: Mapping[str, Any], *, actor: str | None = None, reason: str | None = None, reveal: bool = False
+    ) -> Document:
+        """Insert a document and its event; the document as it is stored.
+
+        InvalidDocument with every problem, DocumentTooLarge before anything is written, DuplicateKey naming the field.
+        """
+        context = self._context(actor, reason)
+        document = self._intake.read(data, context.at)
+        self._once(lambda session: self._writer.create(session, [document], context))
+        stored = bson.decode(document.encoded, CODEC)
+        return stored if reveal else self.hide(stored)
+
+    def create_many(
+        self,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        actor: str | None = None,
+        reason: str | None = None,
+        watch: Watcher = UNWATCHED,
+    ) -> BulkResult:
+        """Insert documents as they come, up to 500 with their events in one transaction.
+
+        One that is not valid, or whose key is taken, is listed as failed by its number, and the others go on.
+        """
+        context = self._context(actor, reason)
+
+        def insert(session: ClientSession, incoming: Sequence[Incoming]) -> Outcome:
+            return self._insert(session, incoming, context)
+
+        matched = len(items) if isinstance(items, Sized) else None
+        return self._bulk().create(
+            self._intake.read_all(items, context.at), context, insert, matched=matched, watch=watch
+        )
+
+    def _insert(self, session: ClientSession, incoming: Sequence[Incoming], context: Context) -> Outcome:
+        documents = [item.document for item in incoming if item.document is not None]
+        outcome = self._writer.create(session, documents, context) if documents else Outcome()
+        inserted, taken = 0, 0
+        for item in incoming:
+            if item.error is not None:
+                outcome.failed.append((item.number, item.error))
+            elif inserted == len(outcome.changes):
+                break
+            else:
+                inserted += 1
+            taken += 1
+        outcome.taken = taken
+        return outcome
+
+    # -- update --------------------------------------------------------------------------------------------------------
+
+    def update_by_id(
+        self,
+        id: Any,
+        update: Mapping[str, Any],
+        *,
+        actor: str | None = None,
+        reason: str | None = None,
+        if_match: str | None = None,
+        reveal: bool = False,
+    ) -> Document:
+        """Change one live document; the document as it is then. `update`: new values, or MongoDB's update operators.
+
+        NotFound; InvalidDocument for unknown and immutable fields and for a result that the model does not allow;
+        PreconditionFailed if it is not in the state that the ETag `if_match` names.
+        """
+        wanted = self.model.parse_id(id)
+        action = Update(self.model, read_update(self.model, update))
+        context = self._context(actor, reason)
+
+        def work(session: ClientSession) -> Document | None:
+            outcome = self._writer.change(
+                session, action, [wanted], context, selection=live(self.model), if_match=if_match
+            )
+            return None if outcome.missed else self._stored(session, wanted)
+
+        document = self._once(work)
+        if document is None:
+            self._refuse_missing(wanted)
+        return document if reveal else self.hide(document)
+
+    def update_one(
+        self,
+        filter: Filter,
+        update: Mapping[str, Any],
+        *,
+        actor: str | None = None,
+        reason: str | None = None,
+        reveal: bool = False,
+    ) -> Document | None:
+        """Change the first live document that matches; the document as it is then, None if none matches."""
+        action = Update(self.model, read_update(self.model, update))
+        context = self._context(actor, reason)
+        selection = both(filter, live(self.model))
+
+        def work(session: ClientSession) -> Document | None:
+            first = self.collection.find_one(selection, {"_id": 1}, session=session)
+            if first is None:
+                return None
+            self._writer.change(session, action, [first["_id"]], context)
+            return self._stored(session, first["_id"])
+
+        document = self._once(work)
+        return document if document is None or reveal else self.hide(document)
+
+    def update_many(
+        self,
+        filter: Filter,
+        update: Mapping[str, Any],
+        *,
+        actor: str | None = None,
+        reason: str | None = None,
+        watch: Watcher = UNWATCHED,
+    ) -> BulkResult:
+        """Change every live document that matches when it starts, and still does when its turn comes."""
+        plan = read_update(self.model, update)
+        order = {"kind": "update", "operators": plan.operators, "plain": plan.plain}
+        selection = both(filter, live(self.model))
+        context = self._context(actor, reason)
+        return self._bulk().change(Update(self.model, plan), context, selection=selection, order=order, watch=watch)
+
+    # -- delete --------------------------------------------------------------------------------------------------------
+
+    def soft_delete(
+        self, id: Any, *, actor: str | None = None, reason: str | None = None, if_match: str | None = None
+    ) -> Change:
+        """Mark a document deleted: by whom, when, why. One that is marked keeps its first marks.
+
+        NotFound, NotSoftDeletable, PreconditionFailed.
+        """
+        return self._change_one(SoftDelete(self._soft_deletable()), id, actor, reason, if_match)
+
+    def soft_delete_by_id(
+        self, id: Any, *, actor: str | None = None, reason: str | None = None, if_match: str | None = None
+    ) -> Change:
+        """The same as `soft_delete`."""
+        return self.soft_delete(id, actor=actor, reason=reason, if_match=if_match)
+
+    def plan_soft_delete(self, filter: Filter | None = None, *, ids: Iterable[Any] | None = None) -> DeletePlan:
+        """What `soft_delete_many` would mark now. Changes nothing."""
+        self._soft_deletable()
+        known = None if ids is None else tuple(self.model.parse_id(each) for each in ids)
+        selected = filter if known is None else both(filter or {}, {"_id": {"$in": list(known)}})
+        return DeletePlan(
+            model=self.model.name,
+            collection=self.model.collection,
+            matching=self.count(selected),
+            live_total=self.count(),
+            filter=filter,
+            ids=known,
+        )
+
+    def soft_delete_many(
+        self,
+        *,
+        filter: Filter | None = None,
+        ids: Iterable[Any] | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+        watch: Watcher = UNWATCHED,
+    ) -> BulkResult:
+        """Mark documents deleted: those with these ids, or every live one that matches. UsageError unless one is given.
+
+        Which ones is decided once, at the start. An id that is not there has failed, one that is marked is unchanged.
+        """
+        action = SoftDelete(self._soft_deletable())
+        return self._change_many(action, filter, ids, live(self.model), self._context(actor, reason), watch)
+
+    # -- restore -------------------------------------------------------------------------------------------------------
+
+    def restore(
+        self, id: Any, *, actor: str | None = None, reason: str | None = None, if_match: str | None = None
+    ) -> Change:
+        """Take the mark away. NotFound; RestoreConflict with everything that stands against it, and nothing changed."""
+        action = Restore(self._soft_deletable(), self.mongo, self.registry)
+        return self._change_one(action, id, actor, reason, if_match)
+
+    def restore_many(
+        self,
+        *,
+        filter: Filter | None = None,
+        ids: Iterable[Any] | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+        watch: Watcher = UNWATCHED,
+    ) -> BulkResult:
+        """Restore documents: those with these ids, or every marked one that matches.
+
+        RestoreConflict with every conflict of every one of them, before anything is changed.
+        """
+        action = Restore(self._soft_deletable(), self.mongo, self.registry)
+        return self._change_many(action, filter, ids, marked(self.model), self._context(actor, reason), watch)
+
+    # -- operations ----------------------------------------------------------------------------------------------------
+
+    def resume_bulk(self, op: str, *, watch: Watcher = UNWATCHED) -> BulkResult:
+        """Carry on a bulk operation that was stopped or killed, exactly where it was; a finished one is only told.
+
+        NotFound if there is no such operation, or its frozen ids are not on this machine.
+        """
+        row = Ledger(self.mongo).get(op)
+        if row["model"] != self.model.name:
+            raise UsageError(f"operation {op} is one of {row['model']}, not of {self.model.name}")
+        if row["state"] == State.DONE:
+            return Tally.of(row).result(stopped=False)
+        spool = Spool.open(row["spool"], op)
+        return self._bulk().resume(row, spool, self._action(spool.order), watch)
+
+    def _action(self, order: Mapping[str, Any]) -> Action:
+        if order["kind"] == SoftDelete.kind:
+            return SoftDelete(self.model)
+        if order["kind"] == Restore.kind:
+            return Restore(self.model, self.mongo, self.registry)
+        return Update(self.model, UpdatePlan(order["operators"], order["plain"]))
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    def etag(self, id: Any, representation: str = "") -> str:
+        """The ETag of a document's stored state, deleted or not. NotFound."""
+        wanted = self.model.parse_id(id)
+        raw = self.collection.with_options(codec_options=DEFAULT_RAW_BSON_OPTIONS)
+        with mapping_errors(f"reading {self.model.collection}"):
+            stored: Any = raw.find_one({"_id": {"$eq": wanted} if isinstance(wanted, Mapping) else wanted})
+        if stored is None:
+            raise not_found(self.model, wanted)
+        return etag(self.mongo.cursor_key, stored.raw, representation)
+
+    # -- how -----------------------------------------------------------------------------------------------------------
+
+    def _context(self, actor: str | None, reason: str | None) -> Context:
+        self._writer.prepare()
+        return Context(new_op(), self.actor if actor is None else actor, reason, self._clock.now())
+
+    def _bulk(self) -> BulkWork:
+        spool_dir = self._spool_dir or Path(tempfile.mkdtemp(prefix="datactl-"))
+        return BulkWork(self.model, self.mongo, self._writer, self._clock, spool_dir)
+
+    def _change_one(
+        self, action: Action, id: Any, actor: str | None, reason: str | None, if_match: str | None
+    ) -> Change:
+        wanted = self.model.parse_id(id)
+        context = self._context(actor, reason)
+        outcome = self._once(lambda session: self._writer.change(session, action, [wanted], context, if_match=if_match))
+        for _, error in outcome.failed:
+            raise error
+        if outcome.changes:
+            return outcome.changes[0]
+        return Change(self.model.name, wanted, action.event.lower(), changed=False, op=context.op)
+
+    def _change_many(
+        self,
+        action: Action,
+        filter: Filter | None,
+        ids: Iterable[Any] | None,
+        eligible: Mapping[str, Any],
+        context: Context,
+        watch: Watcher,
+    ) -> BulkResult:
+        if (filter is None) == (ids is None):
+            raise UsageError("give either ids or a filter", next="filter={} selects every document there is")
+        known = None if ids is None else [self.model.parse_id(each) for each in ids]
+        selection = None if filter is None else both(filter, eligible)
+        return self._bulk().change(
+            action, context, selection=selection, ids=known, order={"kind": action.kind}, watch=watch
+        )
+
+    def _once(self, work: Callable[[ClientSession], T]) -> T:
+        """One transaction; run again where another one took the same number of an event."""
+        for attempt in range(_SEQ_TRIES):
+            try:
+                return self.mongo.transaction(work)
+            except DuplicateKey as error:
+                if not seq_was_taken(error) or attempt + 1 == _SEQ_TRIES:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _stored(self, session: ClientSession, id: Any) -> Document | None:
+        return self.collection.find_one({"_id": {"$eq": id} if isinstance(id, Mapping) else id}, session=session)
+
+    def _soft_deletable(self) -> Model:
+        if not self.model.soft_delete:
+            raise NotSoftDeletable(
+                f"{self.model.name} has no soft delete",
+                why="its model says enableSoftDelete: false",
+                next=f"enable it for {self.model.name} in models.yaml",
+            )
+        return self.model
+
+    def _refuse_missing(self, id: Any) -> NoReturn:
+        self.find_by_id(id)
+        raise not_found(self.model, id)  # it came back in this moment: what was asked for was not there
