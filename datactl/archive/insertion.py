@@ -14,11 +14,12 @@ from datactl.archive.documents import decoded, has_mark, without
 from datactl.archive.evidence import Origin, record_restored
 from datactl.archive.holds import hold
 from datactl.archive.owed import owe
-from datactl.errors import DuplicateKey, InvalidDocument, Problem, RestoreConflict
+from datactl.errors import DatactlError, DuplicateKey, Problem, RestoreConflict
 from datactl.mongo import CODEC, Mongo, mapping_errors, raw_id
 from datactl.records.operations import Context
+from datactl.records.placing import with_values
 from datactl.records.restoring import Preflight
-from datactl.records.writing import seq_was_taken
+from datactl.records.writing import concealed, seq_was_taken
 from datactl.schema import Model, Registry
 from datactl.vault import Retrieved
 
@@ -82,7 +83,7 @@ class Insertion:
             except DuplicateKey as error:
                 if seq_was_taken(error) and attempt + 1 < _SEQ_TRIES:
                     continue
-                raise self._taken(document, error) from error
+                raise self._taken(document, concealed(error, self.model)) from None
             else:
                 return origin
         raise AssertionError("unreachable")
@@ -95,10 +96,8 @@ class Insertion:
         if not self.set:
             return bare
         with mapping_errors("reading the archived document"):
-            values = bson.decode(bare, CODEC)
-            for path, value in self.set.items():
-                _put(values, path.split("."), value)
-            return bson.encode(values, codec_options=CODEC)
+            values: dict[str, Any] = bson.decode(bare, CODEC)
+            return bson.encode(with_values(values, self.set), codec_options=CODEC)
 
     def _preflight(self, session: ClientSession, document: bytes) -> None:
         if self.as_archived and has_mark(document, self.model.marks.deleted):
@@ -114,7 +113,7 @@ class Insertion:
         with mapping_errors(f"inserting into {self.model.collection}"):
             self.mongo.collection(self.model.collection).insert_one(raw, session=session)
 
-    def _taken(self, document: bytes, error: DuplicateKey) -> RestoreConflict:
+    def _taken(self, document: bytes, error: DatactlError) -> RestoreConflict:
         """Somebody inserted a document with this `_id`, or with one of its unique values, in between."""
         return RestoreConflict(
             f"{self.model.name} {decoded(document)['_id']} cannot be restored",
@@ -124,21 +123,3 @@ class Insertion:
             model=self.model.name,
             **error.details,
         )
-
-
-def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
-    """Set a value at a dotted path through documents and lists. InvalidDocument where the path leads nowhere."""
-    *above, last = path
-    here: Any = values
-    for name in above:
-        here = here.setdefault(name, {}) if isinstance(here, dict) else here[_position(here, name, path)]
-    if isinstance(here, dict):
-        here[last] = value
-    else:
-        here[_position(here, last, path)] = value
-
-
-def _position(here: Any, name: str, path: list[str]) -> int:
-    if isinstance(here, list) and name.isdecimal() and int(name) < len(here):
-        return int(name)
-    raise InvalidDocument(f"{'.'.join(path)} cannot be set", why=f"the archived document has no place for {name} there")

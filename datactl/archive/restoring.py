@@ -198,13 +198,8 @@ class RestoreJob:
         if self._insertion.as_archived:
             self._unchanged.append(id)
             return True
-        if self._insertion.set:
-            raise UsageError(
-                f"{self._model.name} {id} is not archived but marked in MongoDB: values are set on archived documents",
-                next=f"restore it without them, then datactl update {self._model.name} {id}",
-            )
         try:
-            change = self._repository.restore(id, reason=self._context.reason)
+            change = self._repository.restore(id, set=self._insertion.set, reason=self._context.reason)
         except NotFound:
             return False
         if change.changed:

@@ -100,7 +100,11 @@ def _strict_options() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         yield
-    dropped = [str(one.message) for one in said if not str(one.message).startswith("Unknown option")]
+    dropped = [
+        str(one.message)
+        for one in said
+        if issubclass(one.category, UserWarning) and not str(one.message).startswith("Unknown option")
+    ]
     if dropped:
         raise ConfigError("an option of the MongoDB URI is not valid", why="; ".join(dropped))
 

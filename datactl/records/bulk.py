@@ -34,7 +34,7 @@ from datactl.records.operations import Context
 from datactl.records.restoring import Restore
 from datactl.records.results import FAILURES_KEPT, BulkResult
 from datactl.records.spool import Spool
-from datactl.records.writing import CHUNK_BYTES, CHUNK_DOCUMENTS, Outcome, Writer, seq_was_taken
+from datactl.records.writing import CHUNK_BYTES, CHUNK_DOCUMENTS, Outcome, Writer, concealed, seq_was_taken
 from datactl.schema import Model
 from datactl.steps import UNWATCHED, Watcher
 
@@ -254,7 +254,7 @@ class BulkWork:
                 return 0 if len(chunk) > 1 else self._commit(tally, chunk, decide, naming, watch)
             if len(chunk) > 1:
                 return 0
-            failure = Outcome(1, failed=[(naming.name_of(chunk[0]), error)])
+            failure = Outcome(1, failed=[(naming.name_of(chunk[0]), concealed(error, self._model))])
             outcome = self._mongo.transaction(lambda session: self._recorded(session, tally, failure), watch=watch)
         tally.position += outcome.taken
         for name, count in _counts(outcome).items():

@@ -26,7 +26,7 @@ from datactl.records.restoring import Restore
 from datactl.records.results import BulkResult, Change, DeletePlan
 from datactl.records.spool import Spool
 from datactl.records.updates import UpdatePlan, read_update
-from datactl.records.writing import Outcome, Writer, not_found, seq_was_taken
+from datactl.records.writing import Outcome, Writer, concealed, not_found, seq_was_taken
 from datactl.schema import Model, Registry
 from datactl.steps import UNWATCHED, Watcher
 
@@ -235,10 +235,20 @@ class Repository(Reader):
     # -- restore -------------------------------------------------------------------------------------------------------
 
     def restore(
-        self, id: Any, *, actor: str | None = None, reason: str | None = None, if_match: str | None = None
+        self,
+        id: Any,
+        *,
+        set: Mapping[str, Any] | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+        if_match: str | None = None,
     ) -> Change:
-        """Take the mark away. NotFound; RestoreConflict with everything that stands against it, and nothing changed."""
-        action = Restore(self._soft_deletable(), self.mongo, self.registry)
+        """Take the mark away, and give fields (dotted paths) new values on the way.
+
+        NotFound; RestoreConflict with everything that stands against it, and nothing changed.
+        """
+        values = self.model.read_input(set, partial=True) if set else {}
+        action = Restore(self._soft_deletable(), self.mongo, self.registry, values)
         return self._change_one(action, id, actor, reason, if_match)
 
     def restore_many(
@@ -337,7 +347,7 @@ class Repository(Reader):
                 return self.mongo.transaction(work)
             except DuplicateKey as error:
                 if not seq_was_taken(error) or attempt + 1 == _SEQ_TRIES:
-                    raise
+                    raise concealed(error, self.model) from None
         raise AssertionError("unreachable")
 
     def _stored(self, session: ClientSession, id: Any) -> Document | None:

@@ -12,8 +12,10 @@ from datactl.errors import DatactlError, Problem, RestoreConflict
 from datactl.events import aggregate_key
 from datactl.mongo import Mongo
 from datactl.records.actions import Action, Decision
+from datactl.records.differences import difference
 from datactl.records.marks import both, is_marked, live
 from datactl.records.operations import Context
+from datactl.records.placing import with_values
 from datactl.schema import Field, Index, Model, Registry
 
 
@@ -23,27 +25,30 @@ class Restore(Action):
     kind = "restore"
     event = "Restored"
 
-    def __init__(self, model: Model, mongo: Mongo, registry: Registry) -> None:
+    def __init__(self, model: Model, mongo: Mongo, registry: Registry, values: Mapping[str, Any] | None = None) -> None:
         super().__init__(model)
         self._mongo = mongo
         self._registry = registry
+        self._values = values or {}
 
     def update(self, context: Context) -> Mapping[str, Any]:
         marks = self.model.marks
         others = [name for name in marks.names if name != marks.deleted]
-        return {"$set": {marks.deleted: False, **self.stamps(context)}, "$unset": dict.fromkeys(others, "")}
+        after = {marks.deleted: False, **self._values, **self.stamps(context)}
+        return {"$set": after, "$unset": dict.fromkeys(others, "")}
 
     def decide(self, document: Mapping[str, Any], context: Context) -> Decision | None:
         if not is_marked(self.model, document):
             return None
         touched = (*self.model.marks.names, *self.stamps(context))
         before = {path: document[path] for path in touched if path in document}
-        return before, {self.model.marks.deleted: False, **self.stamps(context)}
+        were, are = difference(document, with_values(document, self._values)) if self._values else ({}, {})
+        return before | were, are | {self.model.marks.deleted: False, **self.stamps(context)}
 
     def refusals(
         self, session: ClientSession | None, documents: Sequence[Mapping[str, Any]]
     ) -> Sequence[DatactlError | None]:
-        return self.preflight().refusals(session, documents)
+        return self.preflight().refusals(session, [with_values(document, self._values) for document in documents])
 
     def preflight(self) -> Preflight:
         """A look at one selection, chunk after chunk."""

@@ -354,5 +354,18 @@ def seq_was_taken(error: DatactlError) -> bool:
     return isinstance(error, DuplicateKey) and error.details.get("collection") == OUTBOX
 
 
+def concealed(error: DatactlError, model: Model) -> DatactlError:
+    """The error without the value of a secret field: a taken key is named in messages, in ledgers and in logs."""
+    key = error.details.get("key") if isinstance(error, DuplicateKey) else None
+    if not key or not any(model.is_secret(path) for path in key):
+        return error
+    return DuplicateKey(
+        f"{model.collection} already has a document with this {', '.join(key)}",
+        why=error.why,
+        next=error.next,
+        **{**error.details, "key": dict.fromkeys(key)},
+    )
+
+
 def not_found(model: Model, id: Any) -> NotFound:
     return NotFound(f"{model.name} {id} is not there", next=f"datactl find {model.name} lists what is")

@@ -203,13 +203,22 @@ def test_values_go_into_nested_places(desk: Desk) -> None:
     assert document["meta"] == {"tags": [{"name": "a"}, {"name": "c"}], "lang": {"code": "en"}}
 
 
-def test_values_are_not_dropped_for_a_document_that_is_only_marked(desk: Desk) -> None:
-    (marked,) = desk.marked(1)
-    before = desk.insert([marked])
-    report = desk.restorer().restore("Post", [marked["_id"]], set={"title": "x"})
-    with pytest.raises(UsageError):
-        report.raise_failures()
-    assert desk.live() == before
+def test_values_are_given_to_a_document_that_is_only_marked(desk: Desk) -> None:
+    (marked,) = desk.marked(1, meta={"tags": ["a", "b"]}, slug="taken")
+    desk.insert([marked])
+    desk.posts.insert_one({"title": "in the way", "slug": "taken"})
+    with pytest.raises(RestoreConflict):
+        desk.restorer().restore("Post", [marked["_id"]], set={"title": "x"}).raise_failures()
+    assert desk.posts.find_one({"_id": marked["_id"]})["deleted"] is True
+
+    values = {"slug": "free", "meta.tags.1": "c"}
+    desk.restorer().restore("Post", [marked["_id"]], set=values).raise_failures()
+    document = desk.posts.find_one({"_id": marked["_id"]})
+    assert (document["deleted"], document["slug"], document["meta"]) == (False, "free", {"tags": ["a", "c"]})
+    (event,) = desk.mongo.collection("outboxes").find({"aggregateId": marked["_id"]})
+    assert event["eventType"] == "PostRestored"
+    assert event["payload"]["before"]["slug"] == "taken"
+    assert event["payload"]["after"]["slug"] == "free"
 
 
 def test_as_archived_keeps_the_bytes_and_takes_no_values(desk: Desk) -> None:

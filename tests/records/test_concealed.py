@@ -1,0 +1,45 @@
+"""A secret value that is taken is named nowhere: not in the error, not in the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from datactl.errors import DuplicateKey
+from datactl.mongo import Mongo
+from datactl.records import Repository
+from datactl.records.ledger import OPERATIONS
+from datactl.schema import Registry, define_model
+
+SECRET = "sk-live-4242"
+CLIENT = define_model(
+    "Client", {"name": "string", "apiKey": {"type": "string", "secret": True}}, unique_fields=["apiKey"]
+)
+
+
+@pytest.fixture
+def clients(mongo: Mongo, tmp_path: Path) -> Repository:
+    (index,) = (each for each in CLIENT.indexes() if each.unique)
+    command = index.as_command()
+    mongo.collection("clients").create_index(
+        list(command.pop("key").items()), partialFilterExpression=command["partialFilterExpression"], unique=True
+    )
+    repository = Repository(CLIENT, mongo, Registry([CLIENT]), actor="t", spool_dir=tmp_path)
+    repository.create({"name": "first", "apiKey": SECRET})
+    return repository
+
+
+def test_the_error_names_the_field_and_not_the_value(clients: Repository) -> None:
+    with pytest.raises(DuplicateKey) as caught:
+        clients.create({"name": "second", "apiKey": SECRET})
+    assert "apiKey" in str(caught.value)
+    assert SECRET not in str(caught.value.as_dict())
+
+
+def test_the_ledger_of_bulk_work_does_not_hold_it(clients: Repository, mongo: Mongo) -> None:
+    result = clients.create_many([{"name": "second", "apiKey": SECRET}, {"name": "third", "apiKey": "other"}])
+    assert (result.changed, result.failures) == (1, 1)
+    assert SECRET not in str(list(mongo.collection(OPERATIONS).find()))
+    assert "apiKey" in str(result.failed)
+    assert SECRET not in str(result)
