@@ -20,9 +20,13 @@ class Ratio:
     def value(self) -> float:
         return self.ours / self.bare
 
+    @property
+    def is_missed(self) -> bool:
+        return self.at_most is not None and self.value > self.at_most
+
     def __str__(self) -> str:
         bound = f"at most {self.at_most:.2f}" if self.at_most is not None else "for the record"
-        mark = "" if self.at_most is None or self.value <= self.at_most else "  MISSED"
+        mark = "  MISSED" if self.is_missed else ""
         figures = f"{self.ours:9.2f} / {self.bare:9.2f} {self.unit:<3}"
         return f"{self.what:<72} {figures} = {self.value:5.2f}   ({bound}){mark}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from datactl.errors import DatactlError
+from datactl.errors import CannotConnect, DatactlError
 from datactl.mongo import open_mongo
 from datactl.steps import Step, Watcher
 from tests.archive.desk import Account, account, desk_at
@@ -24,11 +24,12 @@ pytestmark = pytest.mark.real
 
 
 class EngineKiller(Watcher):
-    """Kills the engine at the n-th announcement of a step; it is back before the step goes on, or a moment later."""
+    """Kills the engine at the n-th announcement of a step; it is back before the step goes on, or stays down."""
 
-    def __init__(self, engine: TestEngine, at: tuple[str, str, int]) -> None:
+    def __init__(self, engine: TestEngine, at: tuple[str, str, int], *, stays_down: bool = False) -> None:
         self._engine = engine
         self._at = at
+        self._stays_down = stays_down
         self._seen = 0
         self.killed = False
 
@@ -37,7 +38,10 @@ class EngineKiller(Watcher):
             return
         self._seen += 1
         if self._seen == self._at[2]:
-            self._engine.restart()
+            if self._stays_down:
+                self._engine.kill()
+            else:
+                self._engine.restart()
             self.killed = True
 
 
@@ -108,4 +112,43 @@ def test_the_next_run_finishes(
             "engine killed",
             f"{where}: the run ended with {ended}, {left} in MongoDB; next run settled {report.settled.segments}, "
             f"archived {report.archived}; {done.archived} of {DUE} archived once",
+        )
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        ("segment.put", "after", 1),
+        ("manifest.put", "after", 1),
+        ("compare", "after", 1),
+        ("delete", "after", 1),
+        ("event", "before", 1),
+        ("receipt", "after", 1),
+    ],
+    ids=str,
+)
+def test_a_run_whose_engine_stays_down_ends_and_the_next_one_finishes(
+    start_engine: Callable[..., TestEngine], tmp_path: Path, told: Told, at: tuple[str, str, int]
+) -> None:
+    engine = start_engine()
+    with open_mongo(engine.uri, "killed", timeout_s=2) as mongo:
+        desk = desk_at(mongo, tmp_path / "vault")
+        before = desk.insert(desk.marked(DUE))
+        archiver = desk.archiver()
+        killer = EngineKiller(engine, at, stays_down=True)
+        with pytest.raises(CannotConnect) as ended:
+            archiver.run(archiver.plan("Post", 90), watch=killer)
+        assert ended.value.exit_code == 4
+    engine.start()
+    with open_mongo(engine.uri, "killed") as mongo:
+        desk = desk_at(mongo, tmp_path / "vault")
+        left = len(desk.live())
+        expire_lease(mongo)
+        report = desk.archiver().run(desk.archiver().plan("Post", 90))
+        assert account(desk, before) == Account(live=0, archived=DUE)
+        assert not list(desk.vault.manifests_without_receipt("Post"))
+        told(
+            "engine killed",
+            f"{at[1]} {at[0]} #{at[2]}, and it stays down: the run ended with {ended.value.code}, {left} in MongoDB; "
+            f"next run settled {report.settled.segments}, archived {report.archived}",
         )
