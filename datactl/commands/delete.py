@@ -13,6 +13,7 @@ from datactl.commands.grammar import Command
 from datactl.commands.invocation import Invocation, require_one
 from datactl.commands.options import CHANGES_DATABASE
 from datactl.errors import NotFound
+from datactl.render import figures
 
 if TYPE_CHECKING:
     from datactl.records import Change
@@ -49,7 +50,7 @@ def delete(
         name = repository.model.name
         if not plan.matching:
             raise NotFound(f"no live document of {name} matches", next=f"datactl find {name} --filter '{filter}'")
-        invocation.hint(f"{name}: {plan.matching:,} documents match (of {plan.live_total:,} live)")
+        invocation.hint(f"{name}: {figures.matching(plan.matching)} (of {plan.live_total:,} live)")
         confirm(
             invocation,
             collection=repository.model.collection,

@@ -14,6 +14,7 @@ from datactl.commands.grammar import Command
 from datactl.commands.invocation import Invocation, require_one
 from datactl.commands.options import CHANGES_DOCUMENTS
 from datactl.errors import NotFound, Problem, UsageError
+from datactl.render import figures
 
 if TYPE_CHECKING:
     from datactl.records import BulkResult
@@ -68,7 +69,7 @@ def update(
         matching = repository.count(wanted)
         if not matching:
             raise NotFound(f"no live document of {repository.model.name} matches")
-        invocation.hint(f"{repository.model.name}: {matching:,} documents match")
+        invocation.hint(f"{repository.model.name}: {figures.matching(matching)}")
         collection = repository.model.collection
         confirm(invocation, collection=collection, count=matching, act="change them", given=confirmed, yes=yes)
     with invocation.watching() as watch:

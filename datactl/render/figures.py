@@ -17,6 +17,11 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
+def matching(number: int) -> str:
+    """`1 document matches`, `1,204 documents match`."""
+    return f"{counted(number, 'document')} {'matches' if number == 1 else 'match'}"
+
+
 def size(octets: int) -> str:
     """Decimal units with one digit: `512 B`, `2.1 MB`."""
     value, unit = float(octets), _SIZES[0]

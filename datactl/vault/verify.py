@@ -26,6 +26,8 @@ def verify_model(store: ObjectStore, model: str, *, deep: bool, watch: Watcher) 
         with watch.around("verify", done, len(registers), "segments", model=model, segment=name):
             yield from _verify_register(store, model, name, deep)
     for name in only_left(names_in(store, names.SEGMENTS, model, ".metadata.json.gz", ".bson.gz"), iter(registers)):
+        if store.head(names.manifest_key(model, name)) is not None:
+            continue  # a run beside this one has committed it since the registers were listed
         key = names.segment_key(model, name)
         yield finding("uncommitted", model, key, f"segment {name} of {model} has no manifest")
     yield from _verify_receipts_alone(store, model, registers)
@@ -117,4 +119,6 @@ def _verify_receipts_alone(store: ObjectStore, model: str, registers: list[str])
         name = info.key.split("/")[2]
         if name not in known and name not in seen:
             seen.add(name)
+            if store.head(names.manifest_key(model, name)) is not None:
+                continue
             yield finding("receipt_without_manifest", model, info.key, f"segment {name} of {model} has no manifest")

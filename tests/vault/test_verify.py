@@ -233,3 +233,17 @@ def test_it_says_how_far_it_is_and_stops_when_asked(vault: Vault) -> None:
         ("verify", "after", 1, 5, "segments"),
     ]
     assert len(found) == 2
+
+
+def test_a_segment_that_is_committed_meanwhile_is_no_damage(vault: Vault) -> None:
+    commit(vault, posts(5), number=0, deleted=range(5))
+
+    class CommitsBeside(Watcher):
+        """A run beside the verifying one: it commits a segment, and is done with it, after the registers were listed."""
+
+        def see(self, step: Step) -> None:
+            if step.when == "before":
+                commit(vault, posts(5, seed=1), number=1, deleted=range(5))
+
+    assert list(vault.verify("Post", watch=CommitsBeside())) == []
+    assert codes(vault) == []
