@@ -239,7 +239,7 @@ def test_a_segment_that_is_committed_meanwhile_is_no_damage(vault: Vault) -> Non
     commit(vault, posts(5), number=0, deleted=range(5))
 
     class CommitsBeside(Watcher):
-        """A run beside the verifying one: it commits a segment, and is done with it, after the registers were listed."""
+        """A run beside it: commits a segment, and is done with it, after the registers were listed."""
 
         def see(self, step: Step) -> None:
             if step.when == "before":
