@@ -66,7 +66,7 @@ def _times(mongo: Mongo, registry: Registry, cities: Sequence[bytes], scratch: P
         _load(mongo, registry, cities, copies=1)
         bare = _timed(lambda place=scratch / f"bare{number}": _bare(mongo, place))
         _load(mongo, registry, cities, copies=1)
-        vault = Vault(open_store(f"file:{scratch}/vault{number}"))
+        vault = Vault(open_store(f"file:{scratch}/vault"))
         archiver = Archiver(mongo, vault, registry, actor="bench")
         started = time.perf_counter()
         report = archiver.run(archiver.plan("City", 0))
@@ -91,7 +91,7 @@ def _memory(mongo: Mongo, uri: str, registry: Registry, cities: Sequence[bytes],
         environment = {
             "DATACTL_URI": uri,
             "DATACTL_DATABASE": "bench",
-            "DATACTL_VAULT": f"file:{scratch}/memory{copies}",
+            "DATACTL_VAULT": f"file:{scratch}/vault",
         }
         peaks.append(_peak_mb(command, environment))
     yield Ratio("peak memory of the process / 200 MB", peaks[0], 200.0, unit="MB", at_most=1.0)

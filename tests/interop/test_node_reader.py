@@ -13,10 +13,12 @@ import bson
 import pytest
 from bson import ObjectId, json_util
 
+from datactl.mongo import Mongo
 from datactl.objects.files import FileStore
 from datactl.vault import Manifest, Vault
 from datactl.vault.names import manifest_key
 from datactl.vault.trailer import END_BYTES, read_trailer
+from tests.archive.desk import desk_at
 from tests.vault.desk import commit, posts, samples
 from tests.vault.make_golden import GOLDEN, NAME, golden_documents
 
@@ -60,6 +62,20 @@ def test_node_reads_every_document(tmp_path: Path) -> None:
     manifest = commit(Vault(FileStore(tmp_path)), documents)
     assert manifest.members > 5
     assert_reads_back(tmp_path, manifest, documents)
+
+
+def test_node_reads_what_mongodb_held(mongo: Mongo, tmp_path: Path) -> None:
+    """From the database to the vault by the archive, and to Node: byte for byte what MongoDB held before."""
+    desk = desk_at(mongo, tmp_path)
+    desk.insert(desk.marked(2_000))
+    held = desk.live()  # as the server gives them, before the run
+    report = desk.archiver().run(desk.archiver().plan("Post", 90))
+    assert (report.archived, desk.live()) == (2_000, {})
+    read_by_node = [
+        bytes.fromhex(one["hex"]) for manifest in desk.vault.manifests("Post") for one in read(tmp_path, manifest)[1]
+    ]
+    assert len(list(desk.vault.manifests("Post"))) > 1
+    assert sorted(read_by_node) == sorted(held.values())
 
 
 def test_node_reads_a_trailer_in_several_parts(tmp_path: Path) -> None:
