@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import getpass
 import os
 import re
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datactl.errors import ConfigError
+from datactl.yamlfile.report import Report, did_you_mean
+from datactl.yamlfile.source import decode, read_nodes
 
 DEFAULT_VAULT = "file:.datactl/vault"
 STATE_DIR = ".datactl"
@@ -76,6 +77,17 @@ SETTINGS: tuple[Setting, ...] = (
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _SOURCES = ("", "_file", "_command")
+_SECRET_OPTION = re.compile("password|authMechanismProperties|token|secret", re.IGNORECASE)
+
+
+def variables() -> frozenset[str]:
+    """Every environment variable that can give a setting."""
+    return frozenset(
+        variable + suffix.upper()
+        for setting in SETTINGS
+        for variable in setting.env
+        for suffix in (_SOURCES if setting.kind is Kind.SECRET else _SOURCES[:1])
+    )
 
 
 def source_names(setting: Setting) -> tuple[str, ...]:
@@ -84,6 +96,26 @@ def source_names(setting: Setting) -> tuple[str, ...]:
 
 
 KEYS: frozenset[str] = frozenset(name for setting in SETTINGS for name in source_names(setting))
+
+
+def mask_uri(uri: str) -> str:
+    """A connection string without its password and without the options that hold one, however badly it is written.
+
+    A password that holds `@` or `/` unescaped still ends before the last `@`.
+    """
+    scheme, separator, rest = uri.partition("://")
+    address, question, query = rest.partition("?")
+    if "@" in query:  # the `?` belongs to a password
+        address, question, query = rest, "", ""
+    user_info, at, host = address.rpartition("@")
+    user, colon, _ = user_info.partition(":")
+    masked = f"{user}{colon}{'***' if colon else ''}{at}{host}"
+    options = [
+        f"{name}=***" if _SECRET_OPTION.search(name) else option
+        for option in query.split("&")
+        for name in [option.partition("=")[0]]
+    ]
+    return f"{scheme}{separator}{masked}{question}{'&'.join(options)}"
 
 
 class Secret:
@@ -104,8 +136,7 @@ class Secret:
         return hash(self._text)
 
     def __str__(self) -> str:
-        masked = re.sub(r"(?<=://)([^:@/]*):[^@/]*@", r"\1:***@", self._text)
-        return masked if "://" in self._text else "***"
+        return mask_uri(self._text) if "://" in self._text else "***"
 
     def __repr__(self) -> str:
         return f"Secret({str(self)!r})"
@@ -239,33 +270,41 @@ def _user_file(environ: Mapping[str, str]) -> Path:
 
 
 def _settings_of(path: Path, *, nested: bool) -> dict[str, Any]:
-    """The settings a YAML file gives. A file that is no YAML gives none here: reading the models reports it in full."""
+    """The settings a YAML file gives, read as the models are.
+
+    What is wrong elsewhere in the file is left to the reading of the models, which reports it in full; a file that
+    cannot be read at all has unknown settings, and working without them could be working on another database.
+    """
     if not path.is_file():
         return {}
-    import yaml
-
+    report = Report(path.name)
     try:
-        document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.YAMLError as error:
-        if nested:
-            return {}
-        raise ConfigError(
-            f"{path.name} is not valid YAML", why=str(error).replace("\n", " "), next=f"correct {path}"
-        ) from None
+        text = decode(path.read_bytes(), report)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}", why=error.strerror) from None
+    if text is None:
+        raise report.error()
+    report.lines = text.split("\n")
+    root = read_nodes(text, report)
+    if root is None:
+        raise report.error()
     if nested:
-        document = document.get("settings") if isinstance(document, dict) else None
-    if document is None:
+        root = root.value["settings"].value if root.is_mapping and "settings" in root.value else None
+    if root is None or root.value is None:
         return {}
-    if not isinstance(document, dict):
+    if not root.is_mapping:
         raise ConfigError(f"{path.name}: settings must be a mapping", next=f"correct {path}")
-    for key in document:
-        if key not in KEYS:
-            close = difflib.get_close_matches(str(key), sorted(KEYS), n=1)
+    found: dict[str, Any] = {}
+    for name, (_, node) in root.value.items():
+        if name not in KEYS:
             raise ConfigError(
-                f'{path.name}: unknown setting "{key}"' + (f': did you mean "{close[0]}"?' if close else ""),
+                f'{path.name}: unknown setting "{name}"{did_you_mean(name, sorted(KEYS))}',
                 next="datactl config show lists the settings",
             )
-    return document
+        if node.is_mapping or node.is_list:
+            raise ConfigError(f"{path.name}: {name} must be one value, not {node.shown()}", next=f"correct {path}")
+        found[name] = node.value
+    return found
 
 
 def _find(setting: Setting, layers: list[tuple[Origin, str, Mapping[str, Any]]]) -> _Found | None:
@@ -336,9 +375,9 @@ def _event_key(secret: Secret | None) -> bytes | None:
     if secret is None:
         return None
     text = secret.reveal()
-    for decode in (bytes.fromhex, lambda t: base64.b64decode(t, validate=True)):
+    for read in (bytes.fromhex, lambda t: base64.b64decode(t, validate=True)):
         try:
-            key = decode(text)
+            key = read(text)
         except (ValueError, binascii.Error):
             continue
         if len(key) == EVENT_KEY_BYTES:

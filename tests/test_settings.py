@@ -136,3 +136,50 @@ def test_every_setting_is_declared_once_and_has_a_value() -> None:
     assert len(set(names)) == len(names)
     assert set(names) <= set(Settings.__dataclass_fields__)
     assert {setting.name for setting in SETTINGS if setting.kind is Kind.SECRET} == {"uri", "event_key"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("mongodb://bob:hunter2@db/app", "mongodb://bob:***@db/app"),
+        ("mongodb://bob:hun/ter2@db/app", "mongodb://bob:***@db/app"),
+        ("mongodb://bob:hun@ter2@db/app", "mongodb://bob:***@db/app"),
+        ("mongodb://bob:hun?ter2@db/app", "mongodb://bob:***@db/app"),
+        (
+            "mongodb://db/app?tls=true&tlsCertificateKeyFilePassword=hunter2",
+            "mongodb://db/app?tls=true&tlsCertificateKeyFilePassword=***",
+        ),
+        (
+            "mongodb://k@db/?authMechanismProperties=AWS_SESSION_TOKEN:hunter2",
+            "mongodb://k@db/?authMechanismProperties=***",
+        ),
+        ("mongodb://db:27017/app", "mongodb://db:27017/app"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(uri: str, shown: str) -> None:
+    assert str(Secret(uri)) == shown
+
+
+def test_settings_are_read_by_the_rules_of_the_models(load: Callable[..., Settings], tmp_path: Path) -> None:
+    """What the models may say must not take the settings away: `=` is a value, `no` a text, a date is text."""
+    (tmp_path / "models.yaml").write_text(
+        "settings: {database: shop, actor: no, vault: 'file:v'}\n"
+        "models: {P: {fields: {op: {type: string, enum: [=, '>'], default: 2026-02-30}}}}\n"
+    )
+    settings = load()
+    assert (settings.database, settings.actor, settings.vault) == ("shop", "no", f"file:{tmp_path}/v")
+
+
+@pytest.mark.parametrize("text", ["settings: {database: shop\n", "settings: [\n" + "[" * 100_000, "\xff"])
+def test_a_file_that_cannot_be_read_has_unknown_settings(
+    load: Callable[..., Settings], tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "models.yaml").write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigError):
+        load()
+
+
+def test_a_setting_is_one_value(load: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text("settings: {database: [a, b]}\n")
+    with pytest.raises(ConfigError, match="one value"):
+        load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from datactl.demo.places import Places, write_places
 from datactl.errors import Conflict, DatactlError
+from datactl.settings import variables
 
 Say = Callable[[str], None]
 
@@ -104,7 +106,9 @@ class _Stage:
     def run(self, line: str) -> None:
         """Show the line, run it with its output going where ours goes. DatactlError unless it exits 0."""
         self.say(f"$ {line}")
-        status = subprocess.run(["sh", "-c", _runnable(line)], cwd=self.directory, check=False).returncode
+        status = subprocess.run(
+            ["sh", "-c", _runnable(line)], cwd=self.directory, env=_own_environment(self.directory), check=False
+        ).returncode
         self.say("")
         if status:
             raise DatactlError(f"the story stopped: exit {status}", why=line, next=f"look into {self.directory}")
@@ -112,7 +116,12 @@ class _Stage:
     def read(self, line: str) -> list[dict[str, object]]:
         """Run the line quietly and take the JSON it prints."""
         done = subprocess.run(
-            ["sh", "-c", _runnable(line)], cwd=self.directory, check=False, stdout=subprocess.PIPE, text=True
+            ["sh", "-c", _runnable(line)],
+            cwd=self.directory,
+            env=_own_environment(self.directory),
+            check=False,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         if done.returncode:
             raise DatactlError(f"the story stopped: exit {done.returncode}", why=line)
@@ -121,10 +130,18 @@ class _Stage:
 
 
 def _runnable(line: str) -> str:
-    """The line with `datactl` as this very installation, on the project's own engine whatever the environment says."""
-    here = "DATACTL_OUTPUT=table DATACTL_ENGINE=local DATACTL_URI= MONGODB_URI="
-    program = f"env {here} {shlex.quote(sys.executable)} -m datactl "
-    return line.replace("datactl ", program, 1)
+    """The line with `datactl` as this very installation."""
+    return line.replace("datactl ", f"{shlex.quote(sys.executable)} -m datactl ", 1)
+
+
+def _own_environment(directory: Path) -> dict[str, str]:
+    """The project's own engine and vault, whatever the environment or the user's file say.
+
+    The story deletes and archives by filter: it must never reach a database that somebody's shell happens to name.
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in variables()}
+    nowhere = str((directory / "no-user-file").resolve())
+    return {**kept, "DATACTL_OUTPUT": "table", "DATACTL_ENGINE": "local", "XDG_CONFIG_HOME": nowhere}
 
 
 def _make_project(directory: Path, *, everything: bool) -> Places:
@@ -146,5 +163,11 @@ def _clear(directory: Path) -> None:
             next="datactl demo --dir OTHER",
         )
     if (directory / ".datactl").exists():
-        subprocess.run(["sh", "-c", _runnable("datactl engine stop")], cwd=directory, check=False, capture_output=True)
+        subprocess.run(
+            ["sh", "-c", _runnable("datactl engine stop")],
+            cwd=directory,
+            env=_own_environment(directory),
+            check=False,
+            capture_output=True,
+        )
     shutil.rmtree(directory)

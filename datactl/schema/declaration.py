@@ -9,7 +9,7 @@ from typing import Any
 from datactl.schema.fields import Field
 from datactl.schema.model import Model
 from datactl.schema.options import MODEL
-from datactl.schema.report import Node, Report, did_you_mean, quoted
+from datactl.yamlfile.report import Node, Report, did_you_mean, quoted
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from datactl.schema.model import OBJECT_ID, Model
 from datactl.schema.options import MONGOOSE_FIELDS, NAME, RESERVED_COLLECTIONS, RESERVED_MODEL_NAMES
 from datactl.schema.plural import pluralize
 from datactl.schema.policies import Marks
-from datactl.schema.report import Node, Report, quoted
 from datactl.schema.types import FieldType
+from datactl.yamlfile.report import Node, Report, quoted
 
 _EXTRA_INDEX_OPTIONS = ("collation", "weights", "hidden", "default_language", "language_override")
 

@@ -11,10 +11,10 @@ from datactl.schema.frozen import freeze
 from datactl.schema.limits import comparable
 from datactl.schema.options import FIELD
 from datactl.schema.reading import Reader
-from datactl.schema.report import Entry, Node, Report, did_you_mean, quoted
 from datactl.schema.shapes import WRONG
 from datactl.schema.types import NOW, NUMERIC, SPELLINGS, FieldType, parse_type
 from datactl.schema.values import Unreadable, read_scalar
+from datactl.yamlfile.report import Entry, Node, Report, did_you_mean, quoted
 
 _EVERY = frozenset(FieldType)
 _CONTAINERS = frozenset({FieldType.OBJECT, FieldType.ARRAY, FieldType.MAP})

@@ -18,8 +18,8 @@ from datactl.schema.policies import (
     Handler,
 )
 from datactl.schema.policy_options import EVENTS
-from datactl.schema.report import Node, did_you_mean, quoted
 from datactl.schema.types import FieldType
+from datactl.yamlfile.report import Node, did_you_mean, quoted
 
 _WRITING_STAGES = ("$out", "$merge")
 _JAVASCRIPT = ("$where", "$function", "$accumulator")

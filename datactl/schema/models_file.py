@@ -12,11 +12,9 @@ from datactl.schema.declaration import Declared
 from datactl.schema.model import Model
 from datactl.schema.options import MODEL, TOP_OPTIONS
 from datactl.schema.registry import Registry
-from datactl.schema.report import Entry, Node, Place, Report, did_you_mean, quoted
-from datactl.schema.source import python_node, read_nodes
 from datactl.schema.together import check_together
-
-MAX_BYTES = 4 * 1024 * 1024
+from datactl.yamlfile.report import Entry, Node, Report, did_you_mean, quoted
+from datactl.yamlfile.source import MAX_BYTES, decode, python_node, read_nodes
 
 
 def load_models(path: str | os.PathLike[str]) -> Registry:
@@ -47,7 +45,7 @@ def _shown(file: Path) -> str:
 def parse_models(text: str | bytes, source: str = "models.yaml") -> Registry:
     """The registry that a text declares. ModelsFileError with all its problems, each at `source:line:column`."""
     report = Report(source)
-    decoded = _decode(text, report) if isinstance(text, bytes) else text.removeprefix("\ufeff")
+    decoded = decode(text, report) if isinstance(text, bytes) else text.removeprefix("\ufeff")
     root = None
     if decoded is not None:
         report.lines = decoded.split("\n")
@@ -56,21 +54,6 @@ def parse_models(text: str | bytes, source: str = "models.yaml") -> Registry:
     if report:
         raise report.error()
     return Registry(models, settings=settings, source=source)
-
-
-def _decode(data: bytes, report: Report) -> str | None:
-    if len(data) > MAX_BYTES:
-        report.add_at(None, f"the file is larger than {MAX_BYTES // 2**20} MiB", "too_large")
-        return None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line = before.count(b"\n") + 1
-        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-        report.lines = data.decode("utf-8", "replace").split("\n")
-        report.add_at(Place(line, column), f"not UTF-8: byte 0x{data[error.start]:02x}", "encoding")
-        return None
 
 
 def _top(root: Node, report: Report) -> tuple[dict[str, Any], list[Model]]:

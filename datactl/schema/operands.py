@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from datactl.errors import BadId, FilterError
 from datactl.schema.fields import Field
 from datactl.schema.reading import Reader
-from datactl.schema.report import did_you_mean, quoted
 from datactl.schema.types import NUMERIC, FieldType
 from datactl.schema.values import SCALARS, Unreadable, described, read_scalar
+from datactl.yamlfile.report import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from datactl.schema.model import Model

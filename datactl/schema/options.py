@@ -20,13 +20,14 @@ from datactl.schema.policy_options import (
     TIER_OPTIONS,
     OrList,
 )
-from datactl.schema.report import Node, Report, quoted
 from datactl.schema.shapes import WRONG, Anything, Choice, Flag, Free, Many, Named, Option, Record, Shape, Text, Whole
+from datactl.yamlfile.report import Node, Report, quoted
 
 NAME = r"[A-Za-z][A-Za-z0-9_]{0,63}"
 
 # Words that stand where a model's name can stand: subcommands of `archive`, `index`, `models` ..., and a fixed route.
 RESERVED_MODEL_NAMES: tuple[str, ...] = (
+    "adopt",
     "all",
     "apply",
     "check",

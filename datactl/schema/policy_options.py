@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from datactl.schema.report import Node, Report
 from datactl.schema.shapes import WRONG, Choice, Free, Many, Option, Record, Shape, Text, Whole
+from datactl.yamlfile.report import Node, Report
 
 LABEL = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 ACTIONS = ("read", "create", "update", "delete", "restore", "archive", "export", "history", "*")

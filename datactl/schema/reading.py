@@ -10,7 +10,6 @@ from datactl.errors import InvalidDocument, Problem
 from datactl.schema.fields import Field
 from datactl.schema.frozen import thaw
 from datactl.schema.limits import broken_limits, limited
-from datactl.schema.report import did_you_mean, quoted
 from datactl.schema.types import NOW, FieldType
 from datactl.schema.values import (
     MAX_DEPTH,
@@ -22,6 +21,7 @@ from datactl.schema.values import (
     is_extended,
     read_scalar,
 )
+from datactl.yamlfile.report import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from datactl.schema.model import Model

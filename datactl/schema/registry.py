@@ -9,8 +9,8 @@ from typing import Any
 from datactl.errors import UsageError
 from datactl.schema.frozen import FrozenDict
 from datactl.schema.model import Model
-from datactl.schema.report import Report
 from datactl.schema.together import check_together, declared_alone
+from datactl.yamlfile.report import Report
 
 
 class Registry(Mapping[str, Model]):

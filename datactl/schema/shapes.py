@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from datactl.schema.frozen import FrozenDict, freeze
-from datactl.schema.report import Node, Report, did_you_mean, quoted
+from datactl.yamlfile.report import Node, Report, did_you_mean, quoted
 
 
 class _Wrong:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datactl.schema.declaration import Declared
 from datactl.schema.fields import Field
 from datactl.schema.model import Model
-from datactl.schema.report import Node, Report, did_you_mean, quoted
 from datactl.schema.types import NUMERIC, FieldType
+from datactl.yamlfile.report import Node, Report, did_you_mean, quoted
 
 
 def declared_alone(model: Model) -> Declared:

@@ -31,8 +31,8 @@ from bson.objectid import ObjectId
 from bson.regex import Regex
 from bson.timestamp import Timestamp
 
-from datactl.schema.report import quoted
 from datactl.schema.types import INT32, INT64, FieldType
+from datactl.yamlfile.report import quoted
 
 MAX_DEPTH = 100  # MongoDB's own limit of nesting
 _EXACT_DOUBLE = 2**53

@@ -14,11 +14,11 @@ import pytest
 pytestmark = pytest.mark.real
 
 
-def datactl(*words: str, cwd: Path, uri: str = "") -> subprocess.CompletedProcess[str]:
+def datactl(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "datactl", *words],
         cwd=cwd,
-        env={**os.environ, "DATACTL_URI": "", "MONGODB_URI": uri},
+        env={**os.environ, "DATACTL_URI": "", "MONGODB_URI": "", **env},
         capture_output=True,
         text=True,
         check=False,
@@ -32,7 +32,15 @@ def test_the_story_runs_twice_and_its_figures_are_those_of_the_project(tmp_path:
     try:
         datactl("demo", "--dir", "places", cwd=tmp_path)
         # From a clean state again, and never on the database that the environment happens to name.
-        told = datactl("demo", "--dir", "places", cwd=tmp_path, uri="mongodb://127.0.0.1:1/theirs")
+        (tmp_path / "uri").write_text("mongodb://127.0.0.1:1/theirs")
+        theirs = {
+            "MONGODB_URI": "mongodb://127.0.0.1:1/theirs",
+            "DATACTL_URI_FILE": str(tmp_path / "uri"),
+            "DATACTL_VAULT": f"file:{tmp_path}/their-vault",
+            "DATACTL_DATABASE": "theirs",
+            "DATACTL_MODELS": "/nowhere/models.yaml",
+        }
+        told = datactl("demo", "--dir", "places", cwd=tmp_path, **theirs)
         assert told.returncode == 0, told.stderr
         story = told.stdout
         loaded, marked, archived = (
@@ -44,6 +52,7 @@ def test_the_story_runs_twice_and_its_figures_are_those_of_the_project(tmp_path:
         )
         assert marked == archived >= loaded // 10
         assert "clean" in story
+        assert not (tmp_path / "their-vault").exists()
 
         (city,) = json.loads(datactl("stats", "City", "-o", "json", cwd=place).stdout)["models"]
         assert city["live"] == loaded - archived + 100

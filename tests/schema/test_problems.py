@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import datactl.schema
+import datactl.yamlfile
 from datactl.errors import ConfigError, ModelsFileError, NotInitialised
 from datactl.schema import define_model, load_models, parse_models
 from datactl.schema.codes import DECLARATION_CODES, DOCUMENT_CODES
@@ -206,7 +207,8 @@ def test_the_place_has_the_path_as_people_type_it(tmp_path: Path, monkeypatch: p
 
 def test_every_code_that_the_package_uses_is_documented() -> None:
     used: set[str] = set()
-    for file in Path(datactl.schema.__file__).parent.glob("*.py"):
+    rooms = (datactl.schema, datactl.yamlfile)
+    for file in (file for room in rooms for file in Path(str(room.__file__)).parent.glob("*.py")):
         for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             position = {"add": 2, "add_at": 2, "_add": 2, "Problem": 2, "Unreadable": 0}.get(name)

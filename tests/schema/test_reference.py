@@ -15,8 +15,8 @@ import datactl.schema
 from datactl.schema import models_file_schema, parse_models
 from datactl.schema.file_schema import as_text
 from datactl.schema.reference import all_tables, refresh, table_names
-from datactl.schema.report import Report
-from datactl.schema.source import read_nodes
+from datactl.yamlfile.report import Report
+from datactl.yamlfile.source import read_nodes
 from tests.schema.samples import EVERY_TYPE
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from datactl.schema.report import Entry, Node, Place, Report, quoted
+from datactl.yamlfile.report import Entry, Node, Place, Report, quoted
 
 if TYPE_CHECKING:
     import yaml
@@ -32,6 +32,23 @@ _CORE: tuple[tuple[str, str, str | None], ...] = (  # (tag, what is read as it, 
 )
 MAX_NODES = 200_000  # aliases can multiply a small file into a large one
 MAX_DEPTH = 60
+MAX_BYTES = 4 * 1024 * 1024
+
+
+def decode(data: bytes, report: Report) -> str | None:
+    """The text of a file; None if it is no UTF-8 or too large, which is then in the report."""
+    if len(data) > MAX_BYTES:
+        report.add_at(None, f"the file is larger than {MAX_BYTES // 2**20} MiB", "too_large")
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        report.lines = data.decode("utf-8", "replace").split("\n")
+        report.add_at(Place(line, column), f"not UTF-8: byte 0x{data[error.start]:02x}", "encoding")
+        return None
 
 
 @cache

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datactl.schema.report import Report
-from datactl.schema.source import read_nodes
+from datactl.yamlfile.report import Report
+from datactl.yamlfile.source import read_nodes
 
 
 def read(text: str) -> tuple[Any, Report]:
