@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from datactl.errors import DatactlError, Interrupted, UsageError
@@ -38,6 +37,7 @@ WORDS: Mapping[str, Word] = {
     "index": Word("index", "Create the indexes that are missing."),
     "indexes": Word("index", "The same as index."),
     "engine": Word("engine", "Start, stop and look at the local database engine of this project."),
+    "ops": Word("ops", "List operations on many documents, and carry on what was stopped."),
     "config": Word("config", "Show the settings and where each came from."),
     "completion": Word("completion", "Print or install the completion script of a shell."),
     "demo": Word("demo", "Make a demonstration project with real data and tell its story."),
@@ -50,6 +50,7 @@ _FAILED = 1
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command line; the exit status, as errors.py lists them."""
     arguments = list(sys.argv[1:] if args is None else args)
+    _open_missing_streams()
     _prepare_streams()
     try:
         return _report(arguments, *_attempt(arguments))
@@ -68,8 +69,9 @@ def _attempt(arguments: list[str]) -> tuple[int, DatactlError | None]:
     except BrokenPipeError:
         return _pipe_closed(), None
     except KeyboardInterrupt as stop:
-        number = getattr(stop, "signal_number", signal.SIGINT)
-        stopped = Interrupted("stopped", signal=number, next="run it again to go on")
+        number = getattr(stop, "signal_number", None)  # of the second signal, which cut long work off
+        begun = None if number is None else "datactl ops list shows what was begun, and how far it came"
+        stopped = Interrupted("stopped", signal=number or signal.SIGINT, next=begun)
         return stopped.exit_code, stopped
     except Exception as error:  # the boundary: whatever was not foreseen still ends in one line and a status
         if os.environ.get(_DEBUG):
@@ -133,10 +135,23 @@ def _as_utf8(arguments: Sequence[str]) -> list[str]:
     return read
 
 
+def _open_missing_streams() -> None:
+    """Started with stdin, stdout or stderr closed (`2>&-`): each is the null device from here on.
+
+    Otherwise its descriptor would be that of the next file or connection, and messages would be written into that.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        way = os.O_RDWR if number else os.O_RDONLY
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, way), number)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
 def _prepare_streams() -> None:
     """Data is UTF-8 whatever the locale says; a terminal of another encoding gets escapes instead of an error."""
-    if sys.stdout is None:  # started with stdout closed
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
     if isinstance(sys.stdout, io.TextIOWrapper):
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="backslashreplace")

@@ -3,7 +3,8 @@
     DatactlError                      1   failed
      |- UsageError                    2   usage
      |   |- ConfigError               2   config
-     |   |   `- ModelsFileError       2   models_file        (carries every problem of the file)
+     |   |   |- ModelsFileError       2   models_file        (carries every problem of the file)
+     |   |   `- VaultMismatch         2   vault_mismatch     (the vault is not the one this database archives into)
      |   |- FilterError               2   filter
      |   |- BadId                     2   bad_id
      |   |- InvalidDocument           2   invalid_document   (carries every problem of the document)
@@ -126,6 +127,10 @@ class ConfigError(UsageError):
 
 class ModelsFileError(ConfigError):
     code = "models_file"
+
+
+class VaultMismatch(ConfigError):
+    code = "vault_mismatch"
 
 
 class FilterError(UsageError):

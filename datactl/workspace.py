@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, overload
 
-from datactl.errors import NotInitialised
+from datactl.errors import ConfigError, NotInitialised
 from datactl.settings import Settings
 
 if TYPE_CHECKING:
@@ -94,14 +94,21 @@ class Workspace:
         raise NotInitialised(
             "no MongoDB is configured here",
             why="neither DATACTL_URI nor a local engine is set",
-            next="set DATACTL_URI=mongodb://..., or make a project with its own engine: datactl init --local",
+            next="set DATACTL_URI=mongodb://..., or give the project its own engine: `engine: local` under `settings:` "
+            "in models.yaml (datactl init --local writes such a file)",
         )
 
     @cached_property
     def vault(self) -> Vault:
-        """The vault. ConfigError for an address of unknown kind."""
+        """The vault. ConfigError for one that does not outlive this process, and for an address of unknown kind."""
         from datactl.vault import open_vault
 
+        if not self.settings.vault.startswith("file:"):
+            raise ConfigError(
+                f"{self.settings.vault!r} is not a vault's place",
+                why="documents leave MongoDB for it: it must last, and file:PATH is the only kind that does",
+                next="Set it with DATACTL_VAULT, for example DATACTL_VAULT=file:/var/lib/datactl/vault",
+            )
         return open_vault(self.settings.vault)
 
     @overload

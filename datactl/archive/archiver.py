@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from pymongo.client_session import ClientSession
 
-from datactl.archive.due import due_batches, plan_archive
+from datactl.archive.binding import LEASE, bind, check, check_epochs
+from datactl.archive.documents import readable_id
+from datactl.archive.due import due_batches, plan_archive, require_sharding_by_id
 from datactl.archive.evidence import record_archived
 from datactl.archive.removal import Removal
 from datactl.archive.reports import ArchivePlan, ArchiveReport, Settled, Tally
-from datactl.archive.rules import Outcome, retention_days
+from datactl.archive.rules import Outcome, next_of, retention_days
 from datactl.archive.settlement import KIND, Settlement, unsettled
 from datactl.errors import AccessError, Conflict, DatabaseError, DatactlError, LeaseLost
 from datactl.events import ensure_outbox_indexes
-from datactl.mongo import Mongo, decode_id
+from datactl.mongo import Mongo
 from datactl.mongo.fences import Fence
 from datactl.mongo.leases import DEFAULT_TTL_S, Holder, Lease
 from datactl.records.clock import ServerClock
@@ -23,7 +25,8 @@ from datactl.records.ledger import Ledger, State
 from datactl.records.operations import Context, new_op
 from datactl.schema import Model, Registry
 from datactl.steps import UNWATCHED, Watcher
-from datactl.vault import Manifest, SegmentName, SegmentWriter, Vault, VerifiedSegment
+from datactl.vault import Manifest, SegmentName, SegmentWriter, Vault, VerifiedSegment, normalise_id_key
+from datactl.vault.rawbson import id_key
 from datactl.vault.segment import MEMBER_BYTES, SEGMENT_BYTES
 
 # A run that is overtaken between claiming its epoch and taking the lease claims another one.
@@ -55,22 +58,28 @@ class Archiver:
     def plan(self, model: str, days: int | None = None) -> ArchivePlan:
         """What a run would take now, by the server's clock. Changes nothing.
 
-        NotSoftDeletable where nothing ever comes due; UsageError for an unknown model or a negative age.
+        NotSoftDeletable where nothing ever comes due; UsageError for an unknown model or a negative age; VaultMismatch
+        where the vault is not that of this database.
         """
         known = self._registry.model(model)
+        require_sharding_by_id(self._mongo, known)
         chosen = retention_days(known, days, self._retention_days)
-        return plan_archive(self._mongo, known, chosen, unsettled=unsettled(self._vault, known.name))
+        namespaces = check(self._mongo, self._vault).namespaces(known)
+        return plan_archive(self._mongo, known, chosen, unsettled=unsettled(self._vault, known.name, namespaces))
 
     def run(
         self, plan: ArchivePlan, *, reason: str | None = None, wait_s: float = 0, watch: Watcher = UNWATCHED
     ) -> ArchiveReport:
         """Do it: returns when everything due is in the vault, or at a segment's end once `watch` asks to stop.
 
-        Locked while another run holds the model (waits `wait_s` seconds for it); LeaseLost if another run took over;
+        VaultMismatch where the vault is not that of this database: nothing was done. Locked while another run holds
+        the model (waits `wait_s` seconds for it); LeaseLost if another run took over;
         StoreFull, StoreReadOnly, VaultDamaged: nothing more was deleted, running it again goes on.
         """
         self._mongo.require_transactions()
         model = self._registry.model(plan.model)
+        require_sharding_by_id(self._mongo, model)
+        binding = bind(self._mongo, self._vault)
         ensure_outbox_indexes(self._mongo)
         op = new_op()
         with self._lease(model, op, wait_s, watch) as lease:
@@ -89,6 +98,7 @@ class Archiver:
                 clock=ServerClock(self._mongo),
                 watch=watch,
                 tally=Tally(),
+                namespaces=binding.namespaces(model),
             )
             return run.go()
 
@@ -96,13 +106,15 @@ class Archiver:
         """The model's lease under a new epoch; the row carries it, so leases and ranks have one order."""
         holder = Holder.here(self._actor, op)
         for claim in range(1, _CLAIMS + 1):
+            Lease.wait_until_free(self._mongo, f"{LEASE}{model.name}", wait_s=wait_s)  # a refused run claims nothing
+            check_epochs(self._mongo, self._vault, model.name)
             with watch.around("epoch", unit="epochs"):
                 epoch = self._vault.claim_epoch(model.name)
             try:
                 with watch.around("lease", unit="leases", epoch=epoch):
                     return Lease.acquire(
                         self._mongo,
-                        f"archive:{model.name}",
+                        f"{LEASE}{model.name}",
                         epoch=epoch,
                         ttl_s=self._lease_ttl_s,
                         holder=holder,
@@ -132,6 +144,7 @@ class _Run:
     clock: ServerClock
     watch: Watcher
     tally: Tally
+    namespaces: frozenset[str]
 
     def go(self) -> ArchiveReport:
         ledger = Ledger(self.mongo)
@@ -162,26 +175,40 @@ class _Run:
         return report
 
     def _settle(self) -> Settled:
-        return Settlement(self.mongo, self.vault, self.model, self.lease, self.op, self.clock, self.plan.cutoff).settle(
-            self.watch
-        )
+        return Settlement(
+            self.mongo,
+            self.vault,
+            self.model,
+            self.lease,
+            self.op,
+            self.clock,
+            self.plan.cutoff,
+            self.namespaces,
+        ).settle(self.watch)
 
     def _archive(self, ledger: Ledger) -> bool:
         """Segment after segment; whether it was stopped before the end. What is packed and not yet put is let go."""
         writer = self._writer()
         packed = 0
+        inside: set[bytes] = set()
         for window in self.plan.windows:
             for batch in due_batches(self.mongo, self.model, window, self.clock.now()):
+                ids = [normalise_id_key(id_key(document)) for document in batch]
                 taken = 0
                 while taken < len(batch):
                     if self.watch.stopping():
                         return True
-                    took = writer.add_many(batch[taken:])
+                    # A document that is met again belongs into a segment of its own rank, once the earlier copy of it
+                    # has its receipt: of two copies in one segment nobody could tell which of them left.
+                    until = next_of(inside, ids, taken)
+                    took = writer.add_many(batch[taken:until])
+                    inside.update(ids[taken : taken + took])
                     taken, packed = taken + took, packed + took
                     self.watch.progress("segment.put", packed, self.plan.documents)
-                    if writer.full:
+                    if writer.full or taken == until < len(batch):
                         self._segment(writer, ledger)
                         writer = self._writer()
+                        inside = set()
         if writer.documents:
             if self.watch.stopping():
                 return True
@@ -241,7 +268,7 @@ class _Run:
                 if outcome is Outcome.REMOVE:
                     self.tally.archived += 1
                 else:
-                    self.tally.keep(decode_id(copy.id_key), outcome)
+                    self.tally.keep(readable_id(copy.id_key), outcome)
             self.watch.progress("delete", self.tally.archived, self.plan.documents)
         return positions
 

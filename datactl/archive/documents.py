@@ -21,6 +21,7 @@ _OVERHEAD = _LENGTH.size + 1  # the length before, the zero byte after
 _LENIENT: CodecOptions[dict[str, Any]] = CODEC.with_options(unicode_decode_error_handler="replace")
 _DOCUMENT = 0x03
 _ARRAY = 0x04
+_LIST = bytes((_ARRAY,))
 _BOOL = 0x08
 
 
@@ -69,6 +70,31 @@ def decoded(document: bytes) -> dict[str, Any]:
         return bson.decode(document, CODEC)
     except InvalidBSON:
         return bson.decode(document, _LENIENT)
+
+
+def may_lead_through_list(documents: bytes, path: str) -> bool:
+    """Whether any list in these documents has one of the path's names: mostly not, and then no element is looked at."""
+    return any(_LIST + name.encode() + b"\x00" in documents for name in path.split("."))
+
+
+def leads_through_list(document: bytes, path: str) -> bool:
+    """Whether the value at a dotted path is a list or inside of one: a comparison of the server looks into those."""
+    start = 0
+    for name in path.split("."):
+        kind, start = next((at[1:] for at in _values(document, start) if at[0] == name.encode()), (0, 0))
+        if kind != _DOCUMENT:
+            return kind == _ARRAY
+    return False
+
+
+def _values(document: bytes, start: int) -> Iterator[tuple[bytes, int, int]]:
+    """(name, type, where its value starts) of each element."""
+    return ((name, kind, value) for kind, name, value, _ in elements(document, start))
+
+
+def readable_id(key: bytes) -> Any:
+    """The value of an id key for a report: a broken string has U+FFFD in it."""
+    return decoded(document_of([element(b"_id", key)]))["_id"]
 
 
 def has_mark(document: bytes, field: str) -> bool:

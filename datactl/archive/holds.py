@@ -42,6 +42,12 @@ def hold(mongo: Mongo, session: ClientSession, model: str, id_key: bytes, *, now
         mongo.collection(HOLDS).insert_one(row, session=session)
 
 
+def release(mongo: Mongo, model: str, id_key: bytes, *, op: str) -> None:
+    """Take back the hold that operation `op` placed on a document."""
+    with mapping_errors("taking a hold back"):
+        mongo.collection(HOLDS).delete_one({"_id": _digest(model, id_key), "op": op})
+
+
 def any_held(mongo: Mongo, model: str, now: datetime, *, session: ClientSession | None = None) -> bool:
     """Whether a model has held documents at all: mostly not, and then nothing more is asked."""
     with mapping_errors("looking for held documents"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from pymongo.client_session import ClientSession
 from datactl.archive.documents import decoded, has_mark, without
 from datactl.archive.evidence import Origin, record_restored
 from datactl.archive.holds import hold
-from datactl.archive.owed import owe
+from datactl.archive.owed import owe, owed
 from datactl.errors import DatactlError, DuplicateKey, Problem, RestoreConflict
 from datactl.mongo import CODEC, Mongo, mapping_errors, raw_id
 from datactl.records.operations import Context
@@ -40,20 +40,31 @@ class Insertion:
     as_archived: bool
     event_key: bytes | None
 
-    def insert(self, retrieved: Retrieved) -> Origin:
+    def insert(self, retrieved: Retrieved, check: Callable[[], None]) -> Origin:
         """Insert the document, with its event and the note that its receipt is owed; all or nothing.
 
-        RestoreConflict where today's schema, a reference or a unique key stands against it, or a document is there.
+        `check` is called in the transaction once the document is inserted, and raises where it is not the right one any
+        more: whatever took a newer one out of the snapshot had written its copy before. RestoreConflict where today's
+        schema, a reference or a unique key stands against it, or a document is there.
         """
         origin = Origin(retrieved.copy.manifest.name, retrieved.copy.position)
         document = self._document(retrieved.document)
-        held = self.as_archived or (
-            retrieved.copy.manifest.cause == BY_AGE and not has_mark(retrieved.document, self.model.marks.deleted)
+        held = (
+            self.as_archived
+            or self.model.archive.select is not None  # which may name it as soon as it is live
+            or (retrieved.copy.manifest.cause == BY_AGE and not has_mark(retrieved.document, self.model.marks.deleted))
         )
 
+        attempts = 0
+
         def write(session: ClientSession) -> None:
+            nonlocal attempts
+            attempts += 1
+            if attempts > 1 and self._is_done(session, origin):
+                return  # it was committed, and the answer was lost
             self._preflight(session, document)
             self._insert(session, document)
+            check()
             owe(
                 self.mongo,
                 session,
@@ -87,6 +98,9 @@ class Insertion:
             else:
                 return origin
         raise AssertionError("unreachable")
+
+    def _is_done(self, session: ClientSession, origin: Origin) -> bool:
+        return any(debt.op == self.context.op for debt in owed(self.mongo, self.model.name, origin, session=session))
 
     def _document(self, archived: bytes) -> bytes:
         """What is inserted: the archived bytes; without marks unless asked for, with the values that are set."""

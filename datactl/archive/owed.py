@@ -8,7 +8,7 @@ restore or settlement writes the receipt.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,33 +50,50 @@ def owe(
         )
 
 
-def owed(mongo: Mongo, model: str, origin: Origin | None = None) -> list[Owed]:
+def owed(mongo: Mongo, model: str, origin: Origin | None = None, *, session: ClientSession | None = None) -> list[Owed]:
     """What is owed for a model, or for one copy."""
     question: dict[str, Any] = {"_id.model": model} if origin is None else {"_id": _key(model, origin)}
     with mapping_errors("reading which receipts are owed"):
-        rows = list(mongo.collection(RESTORES).find(question))
+        rows = list(mongo.collection(RESTORES).find(question, session=session))
     return [Owed(Origin(row["_id"]["segment"], row["_id"]["position"]), row["op"], row["actor"]) for row in rows]
 
 
-def pay(mongo: Mongo, vault: Vault, model: str, debts: Iterable[Owed]) -> int:
-    """Write the receipts, one per segment and operation, then remove the rows; how many documents they cover."""
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """How many documents have their receipts now, and why others cannot have theirs: their rows stay."""
+
+    documents: int
+    failed: tuple[VaultDamaged, ...]
+
+
+def pay(mongo: Mongo, vault: Vault, model: str, debts: Iterable[Owed]) -> Paid:
+    """Write the receipts, one per segment and operation, then remove the rows. Damage to one segment stops no other."""
     together: dict[tuple[str, str], list[Owed]] = defaultdict(list)
     for debt in debts:
         together[debt.origin.segment, debt.op].append(debt)
     paid = 0
+    failed: list[VaultDamaged] = []
     for (segment, op), group in together.items():
-        manifest = vault.manifest(model, segment)
-        if not isinstance(manifest, Manifest):
-            raise VaultDamaged(
-                f"the manifest of segment {segment} of {model} is missing",
-                why=f"operation {op} restored documents from it",
-                next="datactl archive verify",
-            )
-        vault.put_restored_receipt(manifest, [debt.origin.position for debt in group], op=op, actor=group[0].actor)
+        try:
+            _put_receipt(vault, model, segment, op, group)
+        except VaultDamaged as damage:
+            failed.append(damage)
+            continue
         with mapping_errors("noting that a receipt is written"):
             mongo.collection(RESTORES).bulk_write([DeleteOne({"_id": _key(model, debt.origin)}) for debt in group])
         paid += len(group)
-    return paid
+    return Paid(paid, tuple(failed))
+
+
+def _put_receipt(vault: Vault, model: str, segment: str, op: str, group: Sequence[Owed]) -> None:
+    manifest = vault.manifest(model, segment)
+    if not isinstance(manifest, Manifest):
+        raise VaultDamaged(
+            f"the manifest of segment {segment} of {model} is missing",
+            why=f"operation {op} restored documents from it",
+            next="datactl archive verify",
+        )
+    vault.put_restored_receipt(manifest, [debt.origin.position for debt in group], op=op, actor=group[0].actor)
 
 
 def _key(model: str, origin: Origin) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from datactl.mongo import Mongo, mapping_errors
 from datactl.records.clock import ServerClock
 from datactl.schema import Model
 from datactl.steps import Watcher
-from datactl.vault import StoredDocument
+from datactl.vault import StoredDocument, normalise_id_key
 
 Guard = Callable[[ClientSession], None]
 """Proves inside a transaction that the run still holds its lease, or it cannot commit. Raises LeaseLost."""
@@ -98,7 +98,7 @@ class Removal:
         with mapping_errors(f"removing archived documents of {self.model.collection}"):
             for start in range(0, len(keys), step):
                 deleted += collection.delete_many(ids_filter(keys[start : start + step]), session=session).deleted_count
-        if deleted != len(keys):
+        if deleted != len(keys) and deleted != len({normalise_id_key(key) for key in keys}):
             # Leaving the block by an error aborts the transaction: nothing was deleted.
             raise DatabaseError(
                 f"{self.model.collection}: asked to remove {len(keys)} documents, the server says {deleted}",

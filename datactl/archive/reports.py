@@ -47,13 +47,17 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a run did about earlier ones: segments given up, segments brought to an end, documents removed for them."""
+    """What a run did about earlier ones: segments given up, segments brought to an end, documents removed for them.
+
+    `damaged`: what could not be read, each with its object; it was passed over, and nothing of it was deleted.
+    """
 
     aborted: int = 0
     segments: int = 0
     archived: int = 0
     kept: int = 0
     restores: int = 0
+    damaged: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.aborted or self.segments or self.restores)

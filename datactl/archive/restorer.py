@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from datactl.archive.binding import check
 from datactl.archive.holds import ensure_holds_index
 from datactl.archive.insertion import Insertion
 from datactl.archive.restoring import RestoreJob, RestoreReport
-from datactl.archive.whereabouts import Whereabouts, find_document, id_key
-from datactl.errors import BadId, UsageError
+from datactl.archive.whereabouts import Whereabouts, find_document, how_to_reach, id_key
+from datactl.errors import BadId, NotFound, UsageError
 from datactl.events import ensure_outbox_indexes
 from datactl.mongo import Mongo
 from datactl.records import Repository
 from datactl.records.operations import Context, new_op
+from datactl.records.updates import read_update
 from datactl.schema import Model, Registry
 from datactl.steps import UNWATCHED, Watcher
-from datactl.vault import Vault
+from datactl.vault import Manifest, SegmentName, Vault
 
 
 class Restorer:
@@ -38,9 +40,13 @@ class Restorer:
         self._event_key = event_key
 
     def find(self, model: str, id: Any) -> Whereabouts:
-        """Where the document is; changes nothing. UsageError, BadId; VaultDamaged where a segment cannot be read."""
+        """Where the document is; changes nothing.
+
+        UsageError, BadId; VaultMismatch; VaultDamaged where a segment cannot be read.
+        """
         known = self._registry.model(model)
-        return find_document(self._mongo, self._vault, known, _read_id(known, id))
+        namespaces = check(self._mongo, self._vault).namespaces(known)
+        return find_document(self._mongo, self._vault, known, _read_id(known, id), namespaces)
 
     def restore(
         self,
@@ -49,6 +55,7 @@ class Restorer:
         *,
         as_archived: bool = False,
         set: Mapping[str, Any] | None = None,
+        from_segment: str | None = None,
         actor: str | None = None,
         reason: str | None = None,
         watch: Watcher = UNWATCHED,
@@ -57,22 +64,53 @@ class Restorer:
 
         A marked one loses its mark; an archived one is inserted, checked against today's schema, references and
         unique keys. `set` gives fields (dotted paths) new values on the way. `as_archived` inserts the archived bytes
-        with their marks, held for 30 days. Failures are in the report: NotFound, RestoreConflict, VaultDamaged ...
-        BadId, UsageError and a failing database are raised.
+        with their marks, held for 30 days; one that is only marked is held as it is, and unchanged. `from_segment`
+        names the segment whose copy comes back, even one that was brought back before (a database restored from a
+        backup has lost it since).
+
+        Failures are in the report: NotFound, RestoreConflict, VaultDamaged ... BadId, UsageError, VaultMismatch, an
+        unknown segment (NotFound) and a failing database are raised.
         """
         if as_archived and set:
             raise UsageError("as it was archived, or with other values: not both", next="leave one of them out")
         known = self._registry.model(model)
         wanted = _parsed(known, ids)
-        values = known.read_input(dict(set), partial=True) if set else {}
+        values = read_update(known, {"$set": dict(set)}).operators["$set"] if set else {}
         self._mongo.require_transactions()
+        namespaces = check(self._mongo, self._vault).namespaces(known)
+        named = None if from_segment is None else self._segment(known, from_segment, namespaces)
         ensure_outbox_indexes(self._mongo)
         if as_archived or known.archive.select is not None:
             ensure_holds_index(self._mongo)
         context = Context(new_op(), actor or self._actor, reason, self._mongo.server_time())
         insertion = Insertion(self._mongo, self._registry, known, context, values, as_archived, self._event_key)
         repository = Repository(known, self._mongo, self._registry, actor=context.actor, event_key=self._event_key)
-        return RestoreJob(self._mongo, self._vault, known, context, insertion, repository, watch).run(wanted)
+        job = RestoreJob(
+            self._mongo,
+            self._vault,
+            known,
+            context,
+            insertion,
+            repository,
+            watch,
+            namespaces=namespaces,
+            named=named,
+        )
+        return job.run(wanted)
+
+    def _segment(self, model: Model, name: str, namespaces: Container[str]) -> Manifest:
+        """The committed segment of this name, if its documents are this model's. UsageError, NotFound."""
+        manifest = self._vault.manifest(model.name, str(SegmentName.parse(name)))
+        if not isinstance(manifest, Manifest):
+            raise NotFound(
+                f"the vault has no segment {name} of {model.name}",
+                why=None if manifest is None else "it was aborted",
+                next=f"datactl archive list {model.name}",
+            )
+        if manifest.namespace not in namespaces:
+            why, following = how_to_reach(model, self._mongo.namespace(model.collection), [manifest.namespace])
+            raise NotFound(f"segment {name} is of another namespace", why=why, next=following)
+        return manifest
 
 
 def _read_id(model: Model, id: Any) -> Any:

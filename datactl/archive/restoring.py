@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from pymongo.client_session import ClientSession
+
 from datactl.archive.documents import decoded
 from datactl.archive.evidence import Origin
+from datactl.archive.holds import held_of, hold, release
 from datactl.archive.insertion import Insertion
 from datactl.archive.owed import Owed, owed, pay
-from datactl.archive.whereabouts import ArchivedCopy, Place, as_copy, id_key, place_of, stored_document
+from datactl.archive.unoffered import not_offered
+from datactl.archive.whereabouts import (
+    ArchivedCopy,
+    Listed,
+    Place,
+    as_copy,
+    id_key,
+    place_of,
+    split_by_namespace,
+    stored_document,
+)
 from datactl.errors import (
     AccessError,
     Conflict,
@@ -31,7 +44,7 @@ from datactl.records.ledger import Ledger, State
 from datactl.records.operations import Context
 from datactl.schema import Model
 from datactl.steps import Watcher
-from datactl.vault import Candidate, Manifest, Vault, archived_copy
+from datactl.vault import Candidate, Manifest, Retrieved, Vault, archived_copy
 
 KIND = "restore"
 
@@ -40,6 +53,14 @@ _OF_ONE_DOCUMENT = (NotFound, Conflict, VaultDamaged, UsageError, DocumentReject
 
 # So many documents come back before their receipts are written together, one object per segment.
 RECEIPT_DOCUMENTS = 100
+
+
+# So often a document is looked up anew when its copy is overtaken before it is inserted.
+_LOOKS = 5
+
+
+class _OtherCopy(Exception):
+    """The copy that was looked up is not the one that is offered now: the transaction is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +122,11 @@ class RestoreJob:
         insertion: Insertion,
         repository: Repository,
         watch: Watcher,
+        *,
+        namespaces: Container[str],
+        named: Manifest | None,
     ) -> None:
+        """`namespaces`: whose copies are this model's. `named`: the segment that the operator wants the copy of."""
         self._mongo = mongo
         self._vault = vault
         self._model = model
@@ -109,6 +134,8 @@ class RestoreJob:
         self._insertion = insertion
         self._repository = repository
         self._watch = watch
+        self._namespaces = namespaces
+        self._named = named
         self._owed: list[Owed] = []
         self._finished: set[Origin] = set()
         self._restored: list[Restored] = []
@@ -170,12 +197,16 @@ class RestoreJob:
         return done
 
     @cached_property
-    def _segments(self) -> list[Manifest]:
-        """Listed once a restore, newest rank first."""
-        return self._vault.by_rank(self._model.name)
+    def _listed(self) -> tuple[Listed, Listed]:
+        """Listed once a restore, newest rank first: the model's own segments, and those of other namespaces."""
+        return split_by_namespace(self._vault.by_rank(self._model.name), self._namespaces)
+
+    @property
+    def _segments(self) -> Listed:
+        return self._listed[0] if self._named is None else [self._named]
 
     def _finish_earlier(self) -> None:
-        """Receipts that killed restores of this model still owe."""
+        """Receipts that killed restores of this model still owe. One that cannot be written the archive reports."""
         debts = owed(self._mongo, self._model.name)
         if debts:
             with self._watch.around("receipt", unit="receipts"):
@@ -186,40 +217,127 @@ class RestoreJob:
         key = id_key(id)
         document = stored_document(self._mongo, self._model, key)
         place = place_of(self._model, document)
-        if place is Place.MARKED and not self._unmark(id):
+        if self._named is not None and document is not None:
+            self._refuse_named(id, key, document, self._named)
+            return
+        if place is Place.MARKED and not self._unmark(id, key):
             place = Place.ABSENT  # the archive took it in between
         if place is Place.ABSENT:
             self._bring_back(id, key)
         elif place is Place.LIVE and document is not None:
             self._look_again(id, key, document)
 
-    def _unmark(self, id: Any) -> bool:
-        """Restore a marked document; False if it is not there any more."""
+    def _unmark(self, id: Any, key: bytes) -> bool:
+        """Restore a marked document; False if it is not there any more.
+
+        `as_archived` leaves its mark and holds it. With `archive.select` it may be due again as soon as it is live:
+        it is held before.
+        """
         if self._insertion.as_archived:
+            self._hold(key)
+            if stored_document(self._mongo, self._model, key) is None:
+                return False
             self._unchanged.append(id)
             return True
+        selected = self._model.archive.select is not None
+        fresh = selected and not held_of(self._mongo, self._model.name, [key], self._context.at)
+        if fresh:
+            self._hold(key)
         try:
             change = self._repository.restore(id, set=self._insertion.set, reason=self._context.reason)
-        except NotFound:
-            return False
+        except DatactlError as error:
+            if fresh:
+                release(self._mongo, self._model.name, key, op=self._context.op)
+            if isinstance(error, NotFound):
+                return False
+            raise
+        if selected and not fresh:
+            self._hold(key)
         if change.changed:
             self._restored.append(Restored(id, Place.MARKED))
         else:
             self._unchanged.append(id)
         return True
 
+    def _hold(self, key: bytes) -> None:
+        def place(session: ClientSession) -> None:
+            hold(self._mongo, session, self._model.name, key, now=self._context.at, op=self._context.op)
+
+        self._mongo.transaction(place)
+
     def _bring_back(self, id: Any, key: bytes) -> None:
-        retrieved = self._vault.retrieve(self._model.name, key, absent=True, within=self._segments)
+        for _ in range(_LOOKS):
+            with suppress(_OtherCopy):
+                self._bring_back_what_is_offered(id, key)
+                return
+        raise RestoreConflict(
+            f"{self._model.name} {id} was archived and brought back again each time it was looked up",
+            why=f"{_LOOKS} times in a row",
+            next="run it again",
+        )
+
+    def _check_still_offered(self, key: bytes, copy: Candidate) -> None:
+        """Raise _OtherCopy unless the copy is what the vault offers still, inside the transaction that inserts it.
+
+        The document is absent in its snapshot. If a newer one was archived since the look-up, its manifest was there
+        before it left MongoDB; and if this copy was brought back by another restore, its receipt was.
+        """
+        if self._named is not None:
+            return
+        known = [each.name for listed in self._listed for each in listed]
+        newer = self._vault.by_rank(self._model.name, after=max(known, default=None))
+        if newer:
+            del self._listed  # what the next look-up goes through
+            own, _ = split_by_namespace(newer, self._namespaces)
+            if any(True for _ in self._vault.locate(self._model.name, key, within=own)):
+                raise _OtherCopy
+        receipts = self._vault.receipts(copy.manifest)
+        if copy.position in receipts.restored or (
+            receipts.deleted is not None and copy.position not in receipts.deleted
+        ):
+            raise _OtherCopy
+
+    def _bring_back_what_is_offered(self, id: Any, key: bytes) -> None:
+        retrieved = (
+            self._vault.retrieve(self._model.name, key, absent=True, within=self._segments)
+            if self._named is None
+            else self._retrieve_named(id, key, self._named)
+        )
         if retrieved is None:
-            raise NotFound(
-                f"{self._model.name} {id} is neither in MongoDB nor in the vault",
-                why="no archived copy is left to bring back",
-                next=f"datactl archive find {self._model.name} {id}",
-            )
+            raise not_offered(self._mongo, self._vault, self._model, id, key, *self._listed)
         with self._watch.around("insert"):
-            origin = self._insertion.insert(retrieved)
+            origin = self._insertion.insert(retrieved, lambda: self._check_still_offered(key, retrieved.copy))
         self._owed.append(Owed(origin, self._context.op, self._context.actor))
         self._restored.append(Restored(id, Place.ARCHIVED, as_copy(retrieved.copy, offered=True)))
+
+    def _retrieve_named(self, id: Any, key: bytes, named: Manifest) -> Retrieved:
+        """The copy of the segment that was named, whatever its receipts say; the last one that left, of several."""
+        copies = sorted(
+            self._vault.locate(self._model.name, key, within=[named]),
+            key=lambda copy: (copy.receipt is not False, copy.position),
+            reverse=True,
+        )
+        for copy in copies:
+            with suppress(NotFound):  # another document's, whose _id has the same hash
+                return Retrieved(copy, self._vault.fetch(copy))
+        raise self._no_copy(id, named)
+
+    def _no_copy(self, id: Any, named: Manifest) -> NotFound:
+        return NotFound(
+            f"segment {named.name} has no copy of {self._model.name} {id}",
+            next=f"datactl archive find {self._model.name} {id}",
+        )
+
+    def _refuse_named(self, id: Any, key: bytes, document: bytes, named: Manifest) -> None:
+        """A copy was named and MongoDB has a document: a conflict, unless a killed restore just brought it back."""
+        candidates = list(self._vault.locate(self._model.name, key, within=self._segments))
+        back = next((each for each in candidates if _origin(each) in self._finished), None)
+        if back is not None:
+            self._restored.append(Restored(id, Place.ARCHIVED, as_copy(back, offered=False)))
+        elif candidates:
+            raise self._clash(id, document, candidates[0])
+        else:
+            raise self._no_copy(id, named)
 
     def _look_again(self, id: Any, key: bytes, document: bytes) -> None:
         """A live document: nothing to do, unless the vault offers another one under the same `_id`."""
@@ -239,7 +357,7 @@ class RestoreJob:
         times = {name: live[name] for name in ("createdAt", "updatedAt") if name in live}
         archived = copy.manifest
         return RestoreConflict(
-            f"{self._model.name} {id} cannot be restored: a live document has its _id",
+            f"{self._model.name} {id} cannot be restored: a {place_of(self._model, document)} document has its _id",
             why=f"the archived one left MongoDB with segment {archived.name} on {archived.created_at:%Y-%m-%d}",
             next=f"datactl archive find {self._model.name} {id}",
             live={"id": str(id), **{name: str(value) for name, value in times.items()}},
@@ -256,8 +374,10 @@ class RestoreJob:
     def _pay(self) -> None:
         if self._owed:
             with self._watch.around("receipt", unit="receipts"):
-                pay(self._mongo, self._vault, self._model.name, self._owed)
+                paid = pay(self._mongo, self._vault, self._model.name, self._owed)
             self._owed = []
+            if paid.failed:
+                raise paid.failed[0]
 
 
 def _origin(candidate: Candidate) -> Origin:

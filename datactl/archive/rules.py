@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -110,6 +111,19 @@ def windows(
 
 def milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def next_of(inside: AbstractSet[bytes], ids: Sequence[bytes], start: int) -> int:
+    """Index from `start` on of the first of `ids` that is `inside` or comes the second time; their number if none."""
+    rest = set(ids[start:])
+    if len(rest) == len(ids) - start and inside.isdisjoint(rest):
+        return len(ids)
+    met: set[bytes] = set()
+    for index in range(start, len(ids)):
+        if ids[index] in inside or ids[index] in met:
+            return index
+        met.add(ids[index])
+    return len(ids)
 
 
 class Outcome(StrEnum):

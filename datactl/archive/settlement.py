@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from pymongo.client_session import ClientSession
 
+from datactl.archive.documents import readable_id
 from datactl.archive.evidence import record_archived
 from datactl.archive.owed import owed, pay
 from datactl.archive.removal import Removal
 from datactl.archive.reports import Settled, Tally
-from datactl.errors import Conflict
-from datactl.mongo import Mongo, decode_id, mapping_errors
+from datactl.errors import Conflict, VaultDamaged
+from datactl.mongo import Mongo, mapping_errors
 from datactl.mongo.leases import Lease
 from datactl.records.clock import ServerClock
 from datactl.records.ledger import OPERATIONS, State
 from datactl.schema import Model
 from datactl.steps import Watcher
-from datactl.vault import Manifest, SegmentName, Vault
+from datactl.vault import Manifest, SegmentName, Vault, VerifiedSegment
 
 KIND = "archive"
 """The kind of an archive run's row in the ledger."""
 
 
-def unsettled(vault: Vault, model: str) -> int:
-    """How many segments earlier runs left: without manifest, or without receipt."""
-    return sum(1 for _ in vault.segments_without_manifest(model)) + sum(
-        1 for _ in vault.manifests_without_receipt(model)
-    )
+def unsettled(vault: Vault, model: str, namespaces: Container[str]) -> int:
+    """How many segments of these namespaces earlier runs left: without manifest, or without receipt."""
+    damaged: list[VaultDamaged] = []
+    uncommitted = sum(1 for _ in _uncommitted(vault, model, namespaces))
+    return uncommitted + sum(1 for _ in _undone(vault, model, namespaces, damaged)) + len(damaged)
+
+
+def _uncommitted(vault: Vault, model: str, namespaces: Container[str]) -> Iterator[str]:
+    """Segments without manifest. One that is not whole may be anybody's: it means nothing, whoever gives it up."""
+    for name in vault.segments_without_manifest(model):
+        namespace = vault.namespace_of(model, name)
+        if namespace is None or namespace in namespaces:
+            yield name
+
+
+def _undone(vault: Vault, model: str, namespaces: Container[str], damaged: list[VaultDamaged]) -> Iterator[Manifest]:
+    """Manifests without receipt. A foreign one says nothing of this collection: what is absent here may be there."""
+    undone = vault.manifests_without_receipt(model, damaged=damaged)
+    return (each for each in undone if each.namespace in namespaces)
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Done under the lease. `before` is today's cut-off: what is not due by it stays in MongoDB."""
+    """Done under the lease. `before` is today's cut-off: what is not due by it stays in MongoDB.
+
+    `namespaces`: whose segments are this model's; others are left alone.
+    """
 
     mongo: Mongo
     vault: Vault
@@ -42,27 +61,36 @@ class Settlement:
     op: str
     clock: ServerClock
     before: datetime
+    namespaces: Container[str]
 
     def settle(self, watch: Watcher) -> Settled:
         """Receipts that are owed, segments without manifest, manifests without receipt, in this order.
 
-        VaultDamaged where a segment cannot be read back: nothing of it was deleted, and the run stops.
+        What cannot be read back is passed over and told: nothing of it is deleted, and it keeps nothing else waiting.
+        A document of it that is in MongoDB still is copied anew, and that copy ranks higher.
         """
         self._close_killed()
-        restores = pay(self.mongo, self.vault, self.model.name, owed(self.mongo, self.model.name))
+        paid = pay(self.mongo, self.vault, self.model.name, owed(self.mongo, self.model.name))
         aborted = self._abort_uncommitted()
         tally = Tally()
-        for manifest in self.vault.manifests_without_receipt(self.model.name):
+        damaged = list(paid.failed)
+        for manifest in _undone(self.vault, self.model.name, self.namespaces, damaged):
             if watch.stopping():
                 break
             if self._is_earlier(manifest.name):
-                self._finish(manifest, tally, watch)
+                try:
+                    segment = self.vault.open_segment(manifest)
+                except VaultDamaged as damage:
+                    damaged.append(damage)
+                else:
+                    self._finish(manifest, segment, tally, watch)
         return Settled(
             aborted=aborted,
             segments=len(tally.segments),
             archived=tally.archived,
             kept=sum(tally.kept_counts.values()),
-            restores=restores,
+            restores=paid.documents,
+            damaged=tuple(map(str, damaged)),
         )
 
     def _close_killed(self) -> None:
@@ -81,7 +109,7 @@ class Settlement:
 
     def _abort_uncommitted(self) -> int:
         aborted = 0
-        for name in self.vault.segments_without_manifest(self.model.name):
+        for name in _uncommitted(self.vault, self.model.name, self.namespaces):
             self.lease.check()
             if not self._is_earlier(name):
                 continue
@@ -96,11 +124,15 @@ class Settlement:
     def _is_earlier(self, name: str) -> bool:
         return SegmentName.parse(name).epoch < self.lease.epoch
 
-    def _finish(self, manifest: Manifest, tally: Tally, watch: Watcher) -> None:
-        segment = self.vault.open_segment(manifest)
+    def _finish(self, manifest: Manifest, segment: VerifiedSegment, tally: Tally, watch: Watcher) -> None:
+        # Its run may have died between writing the manifest and making its name durable (I2).
+        self.vault.confirm(manifest)
         removal = Removal(self.mongo, self.model, self.lease.touch, self.clock, due_before=self.before)
         positions: list[int] = []
-        for chunk in segment.chunks():
+        repeated = segment.repeated()
+        for copies in segment.chunks():
+            # Of several copies of one document the last is the one that was read last: it alone is looked at.
+            chunk = [copy for copy in copies if copy.position not in repeated] if repeated else copies
             self.lease.check()
             with watch.around("settle.delete", total=len(chunk)):
                 outcomes = removal.remove(chunk, watch)
@@ -109,7 +141,7 @@ class Settlement:
                 if outcome.is_out:
                     positions.append(copy.position)
                 else:
-                    tally.keep(decode_id(copy.id_key), outcome)
+                    tally.keep(readable_id(copy.id_key), outcome)
         self._record(manifest, len(positions), watch)
         with watch.around("settle.receipt", unit="segments"):
             self.vault.put_deleted_receipt(manifest, positions, op=manifest.op, actor=manifest.actor)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 import bson
 
@@ -15,7 +16,10 @@ from datactl.archive.owed import owed
 from datactl.events import without_secrets
 from datactl.mongo import Mongo, raw_id
 from datactl.schema import Model
-from datactl.vault import Candidate, Rank, Vault, archived_copy
+from datactl.vault import Candidate, Manifest, Rank, Unreadable, Vault, archived_copy
+
+Listed: TypeAlias = Sequence[Manifest | Unreadable]
+"""Segments as `Vault.by_rank` lists them."""
 
 
 class Place(StrEnum):
@@ -49,13 +53,17 @@ class ArchivedCopy:
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where a document is. `document` has what MongoDB holds (None if nothing), `copies` the newest first."""
+    """Where a document is. `document` has what MongoDB holds (None if nothing), `copies` the newest first.
+
+    `foreign`: other namespaces that the vault has a copy of this `_id` from, looked for when there is no other trace.
+    """
 
     model: str
     id: Any
     place: Place
     document: dict[str, Any] | None
     copies: tuple[ArchivedCopy, ...]
+    foreign: tuple[str, ...] = ()
 
     @property
     def offered(self) -> ArchivedCopy | None:
@@ -79,12 +87,13 @@ def place_of(model: Model, document: bytes | None) -> Place:
     return Place.MARKED if model.soft_delete and has_mark(document, model.marks.deleted) else Place.LIVE
 
 
-def find_document(mongo: Mongo, vault: Vault, model: Model, id: Any) -> Whereabouts:
-    """Look in MongoDB, then in every segment of the model."""
+def find_document(mongo: Mongo, vault: Vault, model: Model, id: Any, namespaces: Container[str]) -> Whereabouts:
+    """Look in MongoDB, then in every segment of the model that is from one of `namespaces`."""
     key = id_key(id)
     document = stored_document(mongo, model, key)
     place = place_of(model, document)
-    candidates = list(vault.locate(model.name, key))
+    own, others = split_by_namespace(vault.by_rank(model.name), namespaces)
+    candidates = list(vault.locate(model.name, key, within=own))
     paid = [restored_by_now(mongo, model, candidate) for candidate in candidates]
     offered = archived_copy(paid, absent=place is Place.ABSENT)
     if place is Place.ABSENT and offered is not None:
@@ -95,7 +104,32 @@ def find_document(mongo: Mongo, vault: Vault, model: Model, id: Any) -> Whereabo
         place=place,
         document=None if document is None else without_secrets(decoded(document), model.secret_paths),
         copies=tuple(as_copy(each, offered=each is offered) for each in paid),
+        foreign=foreign_namespaces(vault, model, key, others) if place is Place.ABSENT else (),
     )
+
+
+def split_by_namespace(manifests: Iterable[Manifest | Unreadable], namespaces: Container[str]) -> tuple[Listed, Listed]:
+    """Those of these namespaces and the others, each in the order given. One that cannot be read may be anybody's."""
+    own: list[Manifest | Unreadable] = []
+    others: list[Manifest | Unreadable] = []
+    for manifest in manifests:
+        mine = isinstance(manifest, Unreadable) or manifest.namespace in namespaces
+        (own if mine else others).append(manifest)
+    return own, others
+
+
+def foreign_namespaces(vault: Vault, model: Model, key: bytes, others: Listed) -> tuple[str, ...]:
+    """The namespaces of those segments that have a copy of this `_id`."""
+    return tuple(sorted({each.manifest.namespace for each in vault.locate(model.name, key, within=others)}))
+
+
+def how_to_reach(model: Model, here: str, foreign: Sequence[str]) -> tuple[str, str]:
+    """Why a copy of another namespace than `here` is not offered, and what to set so that it is."""
+    database, _, collection = foreign[0].partition(".")
+    why = f"the vault has a copy from {', '.join(foreign)}, and {model.name} is {here}"
+    if collection != model.collection:
+        return why, f"if that is the same model: collection: {collection} under {model.name} in models.yaml"
+    return why, f"set DATACTL_DATABASE={database}"
 
 
 def restored_by_now(mongo: Mongo, model: Model, candidate: Candidate) -> Candidate:

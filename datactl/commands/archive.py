@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from datactl.commands.archive_adopt import adopt_vault
 from datactl.commands.archive_vault import find, list_segments, verify
 from datactl.commands.durations import seconds
 from datactl.commands.grammar import Command, Group
 from datactl.commands.invocation import Invocation, stopped
 from datactl.commands.options import CHANGES_DATABASE, READS_DATABASE, READS_DOCUMENTS, READS_MODELS, VAULT
-from datactl.errors import UsageError
+from datactl.errors import PartlyDone, UsageError
 from datactl.render import figures
+from datactl.render.cells import cell
 from datactl.render.tables import Column
 
 if TYPE_CHECKING:
@@ -68,6 +71,14 @@ def archive(
             invocation.printer.facts({"reports": reports}, lambda: _write(invocation, reports))
             raise stopped(watch, f"archive of {name}", reports[-1].left)
     invocation.printer.facts({"reports": reports}, lambda: _write(invocation, reports))
+    damaged = [each for report in reports for each in report.settled.damaged]
+    if damaged:
+        raise PartlyDone(
+            f"what an earlier run left could not be finished: {figures.counted(len(damaged), 'damaged object')}",
+            why=damaged[0],
+            next="datactl archive verify; the rest was archived",
+            damaged=damaged,
+        )
 
 
 def plan(ctx: typer.Context, model: Model = None, days: Days = None) -> None:
@@ -91,7 +102,11 @@ def whole_days(text: str | None) -> int | None:
         return None
     if not text.isascii() or not text.isdigit():
         raise UsageError(f'"{text}" is no number of days', next="datactl archive MODEL 30")
-    return int(text)
+    digits = text.lstrip("0") or "0"
+    since_year_one = datetime.now(UTC).toordinal()
+    if len(digits) > len(str(since_year_one)) or int(digits) >= since_year_one:
+        raise UsageError(f"{text} days ago is before the calendar begins", next=f"at most {since_year_one - 1:,}")
+    return int(digits)
 
 
 def _tell_plan(invocation: Invocation, plan: ArchivePlan) -> None:
@@ -108,9 +123,10 @@ def _tell_plan(invocation: Invocation, plan: ArchivePlan) -> None:
 
 def _write(invocation: Invocation, reports: list[ArchiveReport]) -> None:
     for report in reports:
-        invocation.printer.text("\n".join(_lines(report)))
+        for line in _lines(report):
+            invocation.printer.say(line)
     if not reports:
-        invocation.printer.text("nothing was due")
+        invocation.printer.say("nothing was due")
 
 
 def _lines(report: ArchiveReport) -> list[str]:
@@ -124,7 +140,7 @@ def _lines(report: ArchiveReport) -> list[str]:
     where = f"in {figures.counted(len(report.segments), 'segment')}" if report.segments else ""
     size = f", {figures.size(report.stored)} ({figures.ratio(report.size, report.stored)})" if report.segments else ""
     kept = "".join(f"; kept {number:,} {_KEPT.get(reason, reason)}" for reason, number in report.kept_counts.items())
-    named = [str(each.id) for each in report.kept[:3]]
+    named = [cell(each.id) for each in report.kept[:3]]
     lines.append(
         f"{report.model}: archived {figures.counted(report.archived, 'document')} {where}".rstrip()
         + size
@@ -163,8 +179,14 @@ COMMAND = Group(
             options=(*READS_DOCUMENTS, VAULT),
             exits=(6,),
         ),
+        "adopt": Command(
+            adopt_vault,
+            example="datactl archive adopt --confirm 'adopt shop'",
+            options=(*READS_DATABASE, VAULT),
+            exits=(7, 12),
+        ),
         "verify": Command(verify, example="datactl archive verify --deep", options=(*READS_MODELS, VAULT), exits=(5,)),
     },
-    default=Command(archive, example="datactl archive Post 30", options=(*CHANGES_DATABASE, VAULT), exits=(7, 11)),
+    default=Command(archive, example="datactl archive Post 30", options=(*CHANGES_DATABASE, VAULT), exits=(3, 7, 11)),
     example="datactl archive Post 30",
 )

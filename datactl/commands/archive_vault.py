@@ -9,10 +9,12 @@ import typer
 from datactl.commands.invocation import Invocation
 from datactl.errors import FindingsError, NotFound
 from datactl.render import figures
+from datactl.render.cells import cell
 from datactl.render.tables import Column, write_table
+from datactl.render.terminal import word
 
 if TYPE_CHECKING:
-    from datactl.archive import ArchivedCopy
+    from datactl.archive import ArchivedCopy, Whereabouts
 
 Model = Annotated[
     str | None, typer.Argument(metavar="[MODEL]", help="This model; else every model.", show_default=False)
@@ -58,8 +60,8 @@ def list_segments(ctx: typer.Context, model: Model = None) -> None:
             figures.ratio(segment.raw_bytes, segment.segment.size),
             figures.time(segment.created_at),
             segment.op,
-            segment.actor or "",
-            segment.reason or "",
+            cell(segment.actor),
+            cell(segment.reason),
         ],
     )
 
@@ -85,10 +87,12 @@ def verify(
 
     def table() -> None:
         if findings:
-            invocation.printer.fact_list(findings, _FINDINGS, lambda found: [found.code, found.what, found.next])
+            invocation.printer.fact_list(
+                findings, _FINDINGS, lambda found: [found.code, cell(found.what), cell(found.next)]
+            )
         depth = "every document" if deep else "structure, counts and checksums"
         verdict = f"{figures.counted(len(damage), 'damaged object')}" if damage else "clean"
-        invocation.printer.text(f"{figures.counted(segments, 'segment')} verified ({depth}): {verdict}")
+        invocation.printer.say(f"{figures.counted(segments, 'segment')} verified ({depth}): {verdict}")
 
     invocation.printer.facts({"segments": segments, "deep": deep, "damaged": len(damage), "findings": findings}, table)
     if damage:
@@ -110,7 +114,7 @@ def find(
     found = invocation.workspace.restorer().find(model, id)
 
     def table() -> None:
-        invocation.printer.text(f"{found.model} {found.id}: {found.place}")
+        invocation.printer.say(f"{found.model} {cell(found.id)}: {found.place}")
         if found.copies:
             write_table(_COPIES, [_copy_row(copy) for copy in found.copies])
 
@@ -122,9 +126,27 @@ def find(
     facts = {"model": found.model, "id": found.id, "place": found.place, "document": document, "copies": found.copies}
     invocation.printer.facts(facts, table)
     if str(found.place) == "absent":
-        raise NotFound(f"no {found.model} {found.id}, neither in MongoDB nor in the vault")
+        raise _nowhere(invocation, found, id)
     if found.offered is not None:
-        invocation.hint(f"next: datactl restore {found.model} {id}")
+        invocation.hint(f"next: datactl restore {found.model} {word(id)}")
+
+
+def _nowhere(invocation: Invocation, found: Whereabouts, id: str) -> NotFound:
+    from datactl.archive import how_to_reach
+
+    what = f"no {found.model} {cell(found.id)}, neither in MongoDB nor in the vault"
+    if found.foreign:
+        workspace = invocation.workspace
+        known = workspace.registry.model(found.model)
+        why, following = how_to_reach(known, workspace.mongo.namespace(known.collection), found.foreign)
+        return NotFound(what, why=why, next=following, foreign=list(found.foreign))
+    if found.copies:
+        return NotFound(
+            f"no {found.model} {cell(found.id)} in MongoDB, and no copy left to bring back",
+            next=f"if it was lost since, say which copy: datactl restore {found.model} {word(id)} "
+            f"--from {found.copies[0].segment}",
+        )
+    return NotFound(what)
 
 
 def _copy_row(copy: ArchivedCopy) -> list[str]:
@@ -135,6 +157,6 @@ def _copy_row(copy: ArchivedCopy) -> list[str]:
         state,
         figures.time(copy.archived_at),
         copy.op,
-        copy.actor or "",
-        copy.reason or "",
+        cell(copy.actor),
+        cell(copy.reason),
     ]

@@ -1,13 +1,16 @@
-"""How a change of many documents ends: its report on stdout, and the exit code it deserves."""
+"""How a change of many documents ends: its report on stdout, the exit code it deserves, and how it goes on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from datactl.commands.invocation import Invocation, stopped
-from datactl.errors import PartlyDone, Problem
+from datactl.errors import DatactlError, Interrupted, PartlyDone, Problem
 from datactl.render.figures import counted
+from datactl.render.stopping import StopNow
 
 if TYPE_CHECKING:
     from datactl.records import BulkResult
@@ -16,12 +19,40 @@ if TYPE_CHECKING:
 _NAMED = 10
 
 
+def resume(op: str) -> str:
+    """What carries on an operation whose documents were frozen when it began."""
+    return f"datactl ops resume {op}"
+
+
+@contextmanager
+def begun(watch: ProgressWatcher, onward: Callable[[str], str] = resume) -> Iterator[None]:
+    """What ends this block after the operation began says how it goes on: run again, it would do work twice."""
+    try:
+        yield
+    except StopNow as stop:
+        if watch.op is None:
+            raise
+        raise Interrupted("stopped at once", signal=stop.signal_number, next=onward(watch.op), op=watch.op) from None
+    except DatactlError as error:
+        if watch.op is not None and watch.op not in (error.next or ""):
+            error.next = f"{error.next}\nthen: {onward(watch.op)}" if error.next else onward(watch.op)
+        raise
+
+
 def finish(
-    invocation: Invocation, watch: ProgressWatcher, model: str, did: str, result: BulkResult, *, numbered: bool = False
+    invocation: Invocation,
+    watch: ProgressWatcher,
+    model: str,
+    did: str,
+    result: BulkResult,
+    *,
+    numbered: bool = False,
+    onward: str | None = None,
 ) -> None:
     """Write the report; Interrupted if a signal stopped the work, PartlyDone if an item failed.
 
-    `numbered`: the failures name the number of the input from 0, as `create_many` does.
+    `numbered`: the failures name the number of the input from 0, as `create_many` does. `onward` is what carries a
+    stopped operation on, where `ops resume` does not.
     """
 
     def table() -> None:
@@ -30,12 +61,12 @@ def finish(
             parts.append(f"{result.unchanged:,} were so already")
         if result.failures:
             parts.append(f"{result.failures:,} failed")
-        invocation.printer.text(", ".join(parts))
-        invocation.printer.text(f"op {result.op}")
+        invocation.printer.say(", ".join(parts))
+        invocation.printer.say(f"op {result.op}")
 
     invocation.printer.facts(result, table)
     if result.stopped:
-        raise stopped(watch, f"{model}: {did} {result.changed:,},", result.left)
+        raise stopped(watch, f"{model}: {did} {result.changed:,},", result.left, next=onward or resume(result.op))
     if result.failures:
         named = result.failed[:_NAMED]
         raise PartlyDone(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from datactl.commands.grammar import Command, Group
 from datactl.commands.invocation import Invocation
 from datactl.commands.options import PLAIN, QUIET
-from datactl.commands.shells import SHELLS, script
 from datactl.errors import DatactlError, UsageError
+
+_FILES = {"bash": "datactl.bash", "zsh": "_datactl", "fish": "datactl.fish"}
 
 
 class Shell(StrEnum):
@@ -30,7 +31,7 @@ def show(
 ) -> None:
     """Print the completion script of a shell."""
     Invocation.of(ctx)
-    click.echo(_script(ctx, shell), nl=False)
+    sys.stdout.write(_script(shell))
 
 
 def install(
@@ -48,11 +49,11 @@ def install(
     path = install_path(chosen, os.environ)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_script(ctx, chosen), encoding="utf-8")
+        path.write_text(_script(chosen), encoding="utf-8")
     except OSError as error:
         raise DatactlError(f"cannot write {path}", why=error.strerror) from None
     invocation.printer.facts(
-        {"shell": str(chosen), "written": str(path)}, lambda: invocation.printer.text(f"wrote {path}")
+        {"shell": str(chosen), "written": str(path)}, lambda: invocation.printer.say(f"wrote {path}")
     )
     if chosen is Shell.ZSH:
         invocation.hint(f"next: in ~/.zshrc, before compinit: fpath=({path.parent} $fpath)")
@@ -74,17 +75,20 @@ def install_path(shell: Shell, env: Mapping[str, str]) -> Path:
 
 def _own_shell() -> Shell:
     name = Path(os.environ.get("SHELL", "")).name
-    if name not in SHELLS:
+    if name not in _FILES:
         raise UsageError(
             "which shell is meant", why=f"SHELL is {name or 'not set'}", next="datactl completion install bash"
         )
     return Shell(name)
 
 
-def _script(ctx: typer.Context, shell: Shell) -> str:
-    root = ctx.find_root().command
-    assert isinstance(root, click.Group)
-    return script(root, shell)
+def generated(shell: str) -> Path:
+    """The script of a shell, as `commands.shells` wrote it: made beforehand, for a shell asks at every start."""
+    return Path(__file__).parents[1] / "completions" / _FILES[shell]
+
+
+def _script(shell: Shell) -> str:
+    return generated(shell).read_text(encoding="utf-8")
 
 
 COMMAND = Group(

@@ -19,7 +19,18 @@ Yes = Annotated[bool, typer.Option("--yes", help="Go ahead, whatever the count i
 
 def confirm(invocation: Invocation, *, collection: str, count: int, act: str, given: str | None, yes: bool) -> None:
     """Return when `collection count` was typed or given, or `--yes`; Declined otherwise. Never asks off a terminal."""
-    phrase = f"{collection} {count}"
+    confirm_phrase(
+        invocation,
+        f"{collection} {count}",
+        about=f"this changes {count:,} documents of {collection}",
+        act=act,
+        given=given,
+        yes=yes,
+    )
+
+
+def confirm_phrase(invocation: Invocation, phrase: str, *, about: str, act: str, given: str | None, yes: bool) -> None:
+    """As `confirm`, for what is not a number of documents: `phrase` is what is typed, `about` what would be done."""
     if given is not None:
         if given.replace(",", "") == phrase:
             return
@@ -31,7 +42,7 @@ def confirm(invocation: Invocation, *, collection: str, count: int, act: str, gi
     if not invocation.is_interactive():
         raise Declined(
             "nothing was changed",
-            why=f"this changes {count:,} documents of {collection} and wants a confirmation",
+            why=f"{about} and wants a confirmation",
             next=f'the same command with --confirm "{phrase}", or with --yes',
         )
     sys.stderr.write(f"Type {phrase} to {act}: ")

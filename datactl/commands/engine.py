@@ -39,7 +39,7 @@ def _with_own_engine(ctx: typer.Context) -> Invocation:
         raise NotInitialised(
             "this project has no engine of its own",
             why="it does not say engine: local",
-            next="datactl init --local makes one that has",
+            next="write `engine: local` under `settings:` in models.yaml; datactl init --local does in a new one",
         )
     return invocation
 

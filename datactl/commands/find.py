@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datactl.schema import Model
 
 PAGE_SIZE = 20
+_MOST = 2**63 - 1  # the server skips and limits by a signed 64-bit number
 
 Filter = Annotated[
     str | None,
@@ -57,6 +58,8 @@ def find(
     """
     invocation = Invocation.of(ctx)
     _require_sense(limit, page, after, deleted=deleted, with_deleted=with_deleted, paged=bool(envelope or search))
+    if explain and (search or page or after or envelope):
+        raise UsageError("--explain shows how --filter, --sort and --limit are answered: give it without the others")
     repository = invocation.workspace.repository(model)
     wanted = from_text(repository.model, filter)
     marks = deleted or with_deleted
@@ -79,10 +82,14 @@ def find(
 
 
 def from_text(model: Model, filter: str | None) -> dict[str, Any]:
-    """The filter that `--filter` says; nothing said is every document."""
+    """The filter that `--filter` says; not given, every document. UsageError for a blank one."""
     from datactl.records import parse_filter
 
-    return parse_filter(model, filter, regex=True) if filter else {}
+    if filter is None:
+        return {}
+    if not filter.strip():
+        raise UsageError("--filter is blank", next="leave it out to mean every document, or write field=value")
+    return parse_filter(model, filter, regex=True)
 
 
 def _require_sense(
@@ -94,6 +101,8 @@ def _require_sense(
         raise UsageError("give only one of --page and --after")
     if not limit and (page or after or paged):
         raise UsageError("--limit 0 lists everything: it has no pages, no --envelope and no --search")
+    if max(limit, 1) * (page or 1) > _MOST:
+        raise UsageError(f"page {page or 1:,} of {limit:,} documents is further than the database counts")
 
 
 def _show(invocation: Invocation, model: Model, documents: Iterable[Mapping[str, Any]], *, marks: bool) -> None:

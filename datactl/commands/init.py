@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -92,10 +93,11 @@ def init(
         {"written": [str(path) for path in files], "engine": "local" if local else None},
         lambda: invocation.printer.text("\n".join(f"wrote {path}" for path in files)),
     )
+    there = f"cd {shlex.quote(str(directory))} && " if directory != Path() else ""
     invocation.hint(
-        'next: datactl create Post \'{"title": "First", "content": "..."}\''
+        f'next: {there}datactl create Post \'{{"title": "First", "content": "..."}}\''
         if local
-        else "next: set DATACTL_URI in .env, then datactl models check && datactl stats"
+        else f"next: set DATACTL_URI in {directory / '.env'}, then {there}datactl models check && datactl stats"
     )
 
 

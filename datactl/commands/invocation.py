@@ -79,11 +79,11 @@ class Invocation:
         return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def stopped(watch: ProgressWatcher, what: str, left: int | None) -> Interrupted:
-    """The error a long run ends in when a signal stopped it: what is left, and that running again goes on."""
+def stopped(watch: ProgressWatcher, what: str, left: int | None, *, next: str = "run it again to go on") -> Interrupted:
+    """The error a long run ends in when a signal stopped it: what is left, and how it goes on."""
     number = watch.signals.received or 2
     remaining = f"{what} stopped" if not left else f"{what} stopped: {left:,} left"
-    return Interrupted(remaining, signal=number, next="run it again to go on", left=left)
+    return Interrupted(remaining, signal=number, next=next, left=left)
 
 
 def require_one(*choices: tuple[str, object]) -> None:

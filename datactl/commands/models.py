@@ -77,7 +77,7 @@ def check(ctx: typer.Context) -> None:
     path = invocation.settings.models
     invocation.printer.facts(
         {"file": str(path), "models": list(registry), "problems": []},
-        lambda: invocation.printer.text(f"{path.name}: {counted(len(registry), 'model')}, no errors"),
+        lambda: invocation.printer.say(f"{path.name}: {counted(len(registry), 'model')}, no errors"),
     )
 
 

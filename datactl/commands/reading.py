@@ -16,6 +16,7 @@ import msgspec
 from datactl.errors import UsageError
 
 STDIN = "-"
+DEPTH = 200  # as many levels of JSON as MongoDB's 100 can need where each is written as Extended JSON
 _KINDS = {list: "list", str: "text", bool: "boolean", type(None): "null"}
 _decode = msgspec.json.decode
 
@@ -26,6 +27,10 @@ class Given:
 
     documents: Collection[dict[str, Any]]
     single: bool
+
+    def line_of(self, number: int) -> int | None:
+        """The line of the input, from 1, on which document `number`, from 0, stands; None if lines do not part them."""
+        return self.documents.line_of(number) if isinstance(self.documents, _Lines) else None
 
 
 def read_documents(source: str) -> Given:
@@ -60,7 +65,7 @@ def _opened(path: str) -> BinaryIO:
 
 def _documents(name: str, stream: BinaryIO) -> Given:
     lines = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
-    _, first = next(lines, (0, b""))
+    start, first = next(lines, (0, b""))
     if not first:
         raise UsageError(f"{name} holds no JSON", next="give JSON, the name of a file with JSON, or - for stdin")
     if first.lstrip().startswith(b"{"):
@@ -70,7 +75,7 @@ def _documents(name: str, stream: BinaryIO) -> Given:
             return Given([_object(name, first + rest)], single=True)
         if second is None:
             return Given([_object(name, first)], single=True)
-        return Given(_Lines(name, itertools.chain([(1, first), second], lines)), single=False)
+        return Given(_Lines(name, itertools.chain([(start, first), second], lines)), single=False)
     values = _value(name, first + stream.read())
     if not isinstance(values, list):
         raise UsageError(f"{name} holds no JSON object", why="a document is an object, several are an array of them")
@@ -83,10 +88,18 @@ class _Lines(Collection[dict[str, Any]]):
     def __init__(self, name: str, lines: Iterable[tuple[int, bytes]]) -> None:
         self._kept = tempfile.TemporaryFile()  # noqa: SIM115 - it goes with this object
         self._length = 0
+        self._gaps: list[tuple[int, int]] = []  # (document, empty lines before it), where empty lines are
         for number, line in lines:
             _object(f"{name}, line {number}", line)
+            gap = number - 1 - self._length
+            if gap != (self._gaps[-1][1] if self._gaps else 0):
+                self._gaps.append((self._length, gap))
             self._kept.write(line if line.endswith(b"\n") else line + b"\n")
             self._length += 1
+
+    def line_of(self, number: int) -> int:
+        """The line of document `number`, from 0, of the input as it was given."""
+        return number + 1 + next((gap for first, gap in reversed(self._gaps) if first <= number), 0)
 
     def __len__(self) -> int:
         return self._length
@@ -105,6 +118,8 @@ def _is_whole(line: bytes) -> bool:
         _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
+    except RecursionError:
+        return True  # whoever reads it says so
     return True
 
 
@@ -120,13 +135,31 @@ def _checked(at: str, value: Any) -> dict[str, Any]:
 
 def _value(at: str, text: bytes) -> Any:
     try:
-        return _decode(text)
+        value = _decode(text)
+        if text.count(b"{") + text.count(b"[") > DEPTH and _is_deeper(value, DEPTH):
+            raise RecursionError
+        return value
+    except RecursionError:
+        raise UsageError(
+            f"{at} is nested too deeply", why=f"more than {DEPTH} levels: MongoDB takes 100", next="make it flatter"
+        ) from None
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{at} is not valid UTF-8", why=f"byte {error.object[error.start]:#04x} of {error.reason}"
         ) from None
     except msgspec.DecodeError as error:
         raise UsageError(f"{at} is not valid JSON", why=_why(text, str(error))) from None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether objects and arrays are nested in more than so many levels; asked level by level, not by recursion."""
+    level = [value]
+    for _ in range(levels):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _why(text: bytes, message: str) -> str:

@@ -12,6 +12,7 @@ from datactl.commands.invocation import Invocation, stopped
 from datactl.commands.options import CHANGES_DOCUMENTS, VAULT
 from datactl.commands.update import assignments
 from datactl.render import figures
+from datactl.render.cells import cell
 
 if TYPE_CHECKING:
     from datactl.archive import RestoreReport
@@ -31,6 +32,12 @@ def restore(
     as_archived: Annotated[
         bool, typer.Option("--as-archived", help="Byte for byte as it was archived, its mark included.")
     ] = False,
+    from_segment: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="SEGMENT", help="The copy in this segment, even one that was brought back before."
+        ),
+    ] = None,
 ) -> None:
     """Bring documents back from wherever they are.
 
@@ -46,6 +53,7 @@ def restore(
             ids,
             as_archived=as_archived,
             set=assignments(known, assign) if assign else None,
+            from_segment=from_segment,
             reason=invocation.reason,
             watch=watch,
         )
@@ -74,14 +82,14 @@ def _write(invocation: Invocation, report: RestoreReport) -> None:
     named = len(report.restored) <= _NAMED
     for each in report.restored if named else ():
         where = f"segment {each.copy.segment}" if each.copy else "its mark taken away"
-        invocation.printer.text(f"restored {report.model} {each.id}   {where}")
+        invocation.printer.say(f"restored {report.model} {cell(each.id)}   {where}")
     if not named:
         places = ", ".join(f"{number:,} {_PLACES.get(place, place)}" for place, number in by_place.items())
-        invocation.printer.text(f"restored {figures.counted(len(report.restored), 'document')}: {places}")
+        invocation.printer.say(f"restored {figures.counted(len(report.restored), 'document')}: {places}")
     if report.unchanged:
-        invocation.printer.text(f"{figures.counted(len(report.unchanged), 'document')} live already")
+        invocation.printer.say(f"{figures.counted(len(report.unchanged), 'document')} live already")
     if report.restored:
-        invocation.printer.text(f"op {report.op}")
+        invocation.printer.say(f"op {report.op}")
 
 
 COMMAND = Command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,15 +52,14 @@ def _write(invocation: Invocation, report: StatsReport, *, detailed: bool) -> No
     write_table(_COLUMNS, [_row(each, report) for each in report.models])
     if detailed:
         for each in report.models:
-            invocation.printer.text("")
+            invocation.printer.say("")
             write_pairs(_details(each))
     else:
-        invocation.printer.text(f"vault {report.vault}")
+        invocation.printer.say(f"vault {report.vault}")
 
 
 def _row(stats: ModelStats, report: StatsReport) -> list[str]:
     held = stats.archived
-    oldest = figures.age(report.taken_at - stats.oldest_mark) if stats.oldest_mark else "-"
     dead = f", {stats.outbox.dead:,} dead" if stats.outbox.dead else ""
     return [
         stats.model,
@@ -67,11 +67,19 @@ def _row(stats: ModelStats, report: StatsReport) -> list[str]:
         figures.count(stats.deleted),
         figures.count(stats.due),
         f"{held.documents:,} ({figures.size(held.stored_bytes)})" if held.documents else "-",
-        oldest,
+        _oldest(stats, report),
         f"{stats.outbox.pending:,} pending{dead}",
         figures.size(stats.storage_bytes),
         figures.size(stats.index_bytes),
     ]
+
+
+def _oldest(stats: ModelStats, report: StatsReport) -> str:
+    """The age of the oldest mark; one outside the years 1 to 9999 has none, and is shown as it is stored."""
+    oldest = stats.oldest_mark
+    if oldest is None:
+        return "-"
+    return figures.age(report.taken_at - oldest) if isinstance(oldest, datetime) else f"{int(oldest)} ms"
 
 
 def _details(stats: ModelStats) -> list[tuple[str, str]]:

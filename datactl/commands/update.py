@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from datactl.commands.bulk import finish
+from datactl.commands.bulk import begun, finish
 from datactl.commands.confirming import Confirm, Yes, confirm
 from datactl.commands.find import Filter, from_text
 from datactl.commands.grammar import Command
@@ -59,6 +59,7 @@ def update(
         invocation.printer.document(repository.update_by_id(ids[0], wanted_change, reason=invocation.reason))
         return
     missing: list[Any] = []
+    expected: int | None = None
     if ids:
         chosen = [repository.model.parse_id(each) for each in ids]
         wanted: dict[str, Any] = {"_id": {"$in": chosen}}
@@ -72,8 +73,9 @@ def update(
         invocation.hint(f"{repository.model.name}: {figures.matching(matching)}")
         collection = repository.model.collection
         confirm(invocation, collection=collection, count=matching, act="change them", given=confirmed, yes=yes)
-    with invocation.watching() as watch:
-        result = repository.update_many(wanted, wanted_change, reason=invocation.reason, watch=watch)
+        expected = None if yes else matching
+    with invocation.watching() as watch, begun(watch):
+        result = repository.update_many(wanted, wanted_change, expected=expected, reason=invocation.reason, watch=watch)
     finish(invocation, watch, repository.model.name, "changed", _with_missing(result, missing))
 
 

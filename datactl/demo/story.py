@@ -85,7 +85,7 @@ def _ending(directory: Path, seconds: float) -> str:
     return f"""\
 Told in {seconds:.0f} s. The project stays in {directory}/, its engine runs on until it is idle. Go on there:
 
-  cd {shlex.quote(str(directory))}
+  cd {shlex.quote(str(directory))}{_path_line()}
   datactl find City --search paris
   datactl find City --filter 'country=FR,population>=200000' --sort=-population --explain
   datactl stats City -o json
@@ -94,6 +94,13 @@ Told in {seconds:.0f} s. The project stays in {directory}/, its engine runs on u
   datactl engine stop
 
 Your own MongoDB: write a models.yaml (datactl init), set DATACTL_URI, and the same commands work there."""
+
+
+def _path_line() -> str:
+    """How the shell finds `datactl`, where it does not yet."""
+    if shutil.which("datactl"):
+        return ""
+    return f"\n  export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
 
 
 class _Stage:

@@ -112,23 +112,28 @@ def _split(values: Values | None, patterns: tuple[_Segments, ...]) -> tuple[dict
     secrets: dict[str, Any] = {}
     public: dict[str, Any] = {}
     for path, value in values.items():
-        names = tuple(name for name in path.split(".") if not name.isdecimal())
-        below: list[_Segments] = []
-        for pattern in patterns:
-            if _begins(names, pattern):
-                secrets[path] = value
+        first, *names = path.split(".")
+        below = _inside(patterns, first)
+        for name in names:
+            if () in below:
                 break
-            if _begins(pattern, names):
-                below.append(pattern[len(names) :])
+            below = _below(below, name)
+        if () in below:
+            secrets[path] = value
         else:
             public[path] = _strip(value, below, path, secrets) if below else value
     return public, secrets
 
 
-def _begins(whole: _Segments, part: _Segments) -> bool:
-    if len(part) > len(whole):
-        return False
-    return all(theirs in (ours, "$*") or ours == "$*" for ours, theirs in zip(part, whole, strict=False))
+def _inside(patterns: Iterable[_Segments], name: str) -> list[_Segments]:
+    """What is left of the patterns inside the field `name`; `()` where a whole pattern led there."""
+    return [pattern[1:] for pattern in patterns if pattern[0] in (name, "$*")]
+
+
+def _below(patterns: Iterable[_Segments], name: str) -> list[_Segments]:
+    """The same for a name that may be a position in a list, which patterns do not name: either reading hides."""
+    found = _inside(patterns, name)
+    return [*found, *patterns] if name.isdecimal() else found
 
 
 def _strip(value: Any, patterns: list[_Segments], path: str, secrets: dict[str, Any]) -> Any:
@@ -138,7 +143,7 @@ def _strip(value: Any, patterns: list[_Segments], path: str, secrets: dict[str, 
         return value
     kept: dict[str, Any] = {}
     for name, item in value.items():
-        mine = [pattern[1:] for pattern in patterns if pattern[0] in (name, "$*")]
+        mine = _below(patterns, name)
         if () in mine:
             secrets[f"{path}.{name}"] = item
         else:

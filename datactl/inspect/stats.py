@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from datactl.archive import retention_days
+from bson.datetime_ms import DatetimeMS
+
+from datactl.archive import Binding, check, retention_days
 from datactl.events import OUTBOX
 from datactl.mongo import Mongo, mapping_errors
 from datactl.records.ledger import LastRun, last_runs
@@ -39,7 +41,7 @@ class ModelStats:
     due_bytes: int
     undated: int
     retention_days: int
-    oldest_mark: datetime | None
+    oldest_mark: datetime | DatetimeMS | None
     archived: Holdings
     storage_bytes: int
     index_bytes: int
@@ -66,12 +68,17 @@ class Statistician:
         self._retention_days = retention_days
 
     def report(self, names: Sequence[str] | None = None) -> StatsReport:
-        """The figures of these models, of all when none are named. UsageError for an unknown name."""
+        """The figures of these models, of all when none are named.
+
+        UsageError for an unknown name; VaultMismatch where the vault is not that of this database: what it holds
+        would be counted as nothing, or as another database's.
+        """
         models = [self._registry.model(name) for name in names] if names else list(self._registry.values())
         now = self._mongo.server_time()
+        binding = check(self._mongo, self._vault)
         with mapping_errors("count documents"):
             outbox = self._outbox([model.name for model in models])
-            counted = tuple(self._model(model, now, outbox.get(model.name, OutboxStats())) for model in models)
+            counted = tuple(self._model(model, now, outbox.get(model.name, OutboxStats()), binding) for model in models)
         return StatsReport(now, self._vault.store.url, counted)
 
     def record(self, report: StatsReport) -> int:
@@ -98,7 +105,7 @@ class Statistician:
                 rows.replace_one({"_id": f"{stats.model}/{day}"}, row, upsert=True)
         return len(report.models)
 
-    def _model(self, model: Model, now: datetime, outbox: OutboxStats) -> ModelStats:
+    def _model(self, model: Model, now: datetime, outbox: OutboxStats, binding: Binding) -> ModelStats:
         sizes = self._sizes(model.collection)
         days = retention_days(model, None, self._retention_days)
         marked = self._marked(model, now - timedelta(days=days)) if model.soft_delete else []
@@ -114,8 +121,8 @@ class Statistician:
             due_bytes=sum(row["dueBytes"] for row in marked),
             undated=sum(row["undated"] for row in marked),
             retention_days=days,
-            oldest_mark=min(oldest) if oldest else None,
-            archived=self._vault.holdings(model.name),
+            oldest_mark=min(oldest, key=_milliseconds) if oldest else None,
+            archived=self._vault.holdings(model.name, namespaces=binding.namespaces(model)),
             storage_bytes=sizes["storageSize"],
             index_bytes=sizes["totalIndexSize"],
             outbox=outbox,
@@ -167,6 +174,11 @@ class Statistician:
         ]
         rows = self._mongo.collection(OUTBOX).aggregate(pipeline)
         return {row["_id"]: OutboxStats(row["pending"], row["dead"]) for row in rows}
+
+
+def _milliseconds(moment: datetime | DatetimeMS) -> int:
+    """Since 1970: what dates inside and outside the calendar's years are compared by."""
+    return int(moment if isinstance(moment, DatetimeMS) else DatetimeMS(moment))
 
 
 def _reason(value: object) -> str:

@@ -28,7 +28,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from datactl.errors import EngineError
 from datactl.mongo.engine_kinds import KINDS, EngineKind, kind_named
-from datactl.mongo.watchdog import listens, still_runs
+from datactl.mongo.watchdog import listens, private, read_record, still_runs, write_private
 
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 15.0
@@ -133,10 +133,16 @@ class LocalEngine:
     # -- the record of what runs --
 
     def _read_record(self) -> dict[str, Any] | None:
-        try:
-            record: dict[str, Any] = json.loads(self._record.read_text())
-        except FileNotFoundError:
-            return None
+        """What engine.json says; None without one. One that tells nothing is none, if no engine can be behind it."""
+        record = read_record(self._record)
+        if record is None and self._record.exists():
+            secret = self._secret()
+            if secret is not None and listens(secret.port):
+                raise EngineError(
+                    f"{self._record} cannot be read, and something listens on port {secret.port}",
+                    why="it may be this project's engine, which ends by itself when its record is lost",
+                    next="run this again in a few seconds; if that does not help, end what listens there",
+                )
         return record
 
     def _running(self) -> dict[str, Any] | None:
@@ -158,7 +164,7 @@ class LocalEngine:
             ) from error
 
     def _write_secret(self, secret: _Secret) -> None:
-        _write_private(self._secret_file, json.dumps(asdict(secret)))
+        write_private(self._secret_file, json.dumps(asdict(secret)))
 
     @contextmanager
     def _locked(self) -> Iterator[IO[bytes]]:
@@ -185,7 +191,7 @@ class LocalEngine:
         kind, binary = self._choose()
         self.data.mkdir(exist_ok=True, mode=0o700)
         self.state_dir.joinpath("secantusd.toml").touch(mode=0o600)
-        _write_private(self.state_dir / "engine.key", secrets.token_hex(48))
+        write_private(self.state_dir / "engine.key", secrets.token_hex(48))
         secret = _Secret(kind.name, _free_port(), secrets.token_urlsafe(24))
         # The set-up server ends with this process, and holds the lock for as long as it lives.
         order = self._order(kind, binary, secret.port, auth=False)
@@ -239,7 +245,7 @@ class LocalEngine:
                 version = client.admin.command("buildInfo")["version"]
         except PyMongoError as error:
             raise self._failed("it does not answer", str(error)) from error
-        _write_private(self._record, json.dumps({**record, "version": version}))
+        write_private(self._record, json.dumps({**record, "version": version}))
         return secret
 
     def _choose(self, name: str | None = None) -> tuple[EngineKind, Path]:
@@ -257,7 +263,7 @@ class LocalEngine:
         raise EngineError(
             "no server for a local engine is installed",
             why="looked for mongod and secantusd-rs on PATH, and for secantusd-py beside Python",
-            next="pip install 'datactl[embedded]', or set DATACTL_URI to a MongoDB server",
+            next="in the checkout of datactl: pip install '.[embedded]'; or set DATACTL_URI to a MongoDB server",
         )
 
     def _order(self, kind: EngineKind, binary: Path, port: int, *, auth: bool) -> dict[str, Any]:
@@ -284,7 +290,7 @@ class LocalEngine:
     def _log(self) -> Iterator[IO[bytes]]:
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".log.1"))
-        with open(self.log, "ab", opener=_private) as log:
+        with open(self.log, "ab", opener=private) as log:
             yield log
 
     def _wait_for_port(self, port: int, alive: Callable[[], bool]) -> None:
@@ -352,20 +358,6 @@ def _initiate(client: MongoClient[dict[str, Any]], port: int) -> None:
 
 def _watchdog_command(order: dict[str, Any]) -> Sequence[str]:
     return (sys.executable, "-I", str(_WATCHDOG), json.dumps(order))
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Replace the file in one step, readable by its owner only, and on disk when this returns."""
-    fresh = path.with_name(path.name + ".new")
-    with open(fresh, "w", opener=_private) as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(path)
 
 
 def _free_port() -> int:

@@ -47,7 +47,8 @@ def _secantusd_py() -> Path | None:
 _SECANTUSD = (
     *("--config", "{config}"),  # an empty one: the files it would look for elsewhere may weaken it
     *("--host", "127.0.0.1", "--port", "{port}", "--storage-path", "{data}"),
-    *("--cache-size", "512M", "--log-level", "WARNING"),
+    # A transaction must fit into the cache: a document of 16 MB, changed whole, and its event (at 1G it does not).
+    *("--cache-size", "1280M", "--log-level", "WARNING"),
     "--sync-on-commit",  # without it the last writes before a crash are lost
 )
 

@@ -8,6 +8,7 @@ that touched its row earlier and is still open makes the takeover wait for its e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,12 +37,7 @@ class Fence:
     def create(cls, lease: Lease, attempt: str) -> Fence:
         """A row for `attempt` (a name used once). Raises LeaseLost when the lease was taken over."""
         fence = cls(lease.mongo, attempt, lease.name, lease.epoch)
-
-        def work(session: ClientSession) -> None:
-            lease.touch(session)  # a row made after the takeover would not have been raised by it
-            fence._insert(session)
-
-        lease.mongo.transaction(work)
+        fence._open(lease.touch)  # a row made after the takeover would not have been raised by it
         return fence
 
     def touch(self, session: ClientSession) -> None:
@@ -64,17 +60,28 @@ class Fence:
         with mapping_errors(f"removing the fence of {self.lease}"):
             self.mongo.collection(FENCES).delete_one({"_id": self.attempt, "epoch": self.epoch})
 
-    def _insert(self, session: ClientSession | None = None) -> None:
-        self.mongo.collection(FENCES).insert_one(
-            {"_id": self.attempt, "lease": self.lease, "epoch": self.epoch, "n": 0}, session=session
-        )
+    def _open(self, guard: Callable[[ClientSession], None]) -> None:
+        """Insert the row in one transaction with `guard`. Its own row is no obstacle: a commit's reply may be lost."""
+        mine = {"_id": self.attempt, "lease": self.lease, "epoch": self.epoch}
+
+        def work(session: ClientSession) -> None:
+            guard(session)
+            with mapping_errors(f"making the fence of {self.lease}"):
+                self.mongo.collection(FENCES).update_one(mine, {"$setOnInsert": {"n": 0}}, upsert=True, session=session)
+
+        self.mongo.transaction(work)
 
 
-def open_first_fence(mongo: Mongo, attempt: str, lease: str, epoch: int) -> Fence:
-    """The fence a lease itself stands behind; made by its holder before any other."""
+def open_first_fence(
+    mongo: Mongo, attempt: str, lease: str, epoch: int, guard: Callable[[ClientSession], None]
+) -> Fence:
+    """The fence a lease itself stands behind; made by its holder before any other.
+
+    `guard` writes to the lease's row in the same transaction, where the lease is still the holder's, and raises
+    LeaseLost otherwise: a row made after a takeover has not been raised by it and would keep nobody out.
+    """
     fence = Fence(mongo, attempt, lease, epoch)
-    with mapping_errors(f"making the fence of {lease}"):
-        fence._insert()
+    fence._open(guard)
     return fence
 
 

@@ -1,7 +1,8 @@
 """Leases: one holder at a time, by the server's clock, with a heartbeat and an epoch that only grows.
 
-A row of `datactl_leases` is `{_id: name, epoch, token, holder {host, pid, actor, op}, since, beat, expires, released}`;
-every date in it is the server's. The lease tells runs apart; what keeps a run that lost it from writing is its fence.
+A row of `datactl_leases` is `{_id: name, epoch, token, holder {host, pid, actor, op}, since, beat, expires, released,
+fenced}`; every date in it is the server's. The lease tells runs apart; what keeps a run that lost it from writing is
+its fence. `fenced` has the token of the last holder whose first fence stands.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ from bson import ObjectId
 from bson.int64 import Int64
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from datactl.errors import AccessError, DatabaseError, LeaseLost, Locked
+from datactl.errors import AccessError, DatabaseError, LeaseLost, Locked, WriteConflict
 from datactl.mongo.connection import Document, Mongo
-from datactl.mongo.driver_errors import mapping_errors
+from datactl.mongo.driver_errors import is_server_code, mapping_errors
 from datactl.mongo.fences import Fence, clear_fences, open_first_fence, raise_fences
 
 LEASES = "datactl_leases"
 DEFAULT_TTL_S = 30.0
 _BEATS_PER_TTL = 3
 _LONGEST_POLL_S = 1.0
+_WRITE_CONFLICT = 112
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,13 @@ class Lease:
 
     _fence: Fence  # its own row, made once the fences of earlier holders are raised
 
-    def __init__(self, mongo: Mongo, name: str, epoch: int, token: ObjectId, ttl_s: float) -> None:
+    def __init__(self, mongo: Mongo, name: str, epoch: int, token: ObjectId, ttl_s: float, asked_at: float) -> None:
         self.mongo = mongo
         self.name = name
         self.epoch = epoch
         self._token = token
         self._ttl_s = ttl_s
-        self._beaten_at = time.monotonic()
+        self._beaten_at = asked_at  # before the server was asked: when its answer came tells nothing
         self._lost = False
         self._ending = threading.Event()
         self._heart = threading.Thread(target=self._keep, name=f"lease {name}", daemon=True)
@@ -84,6 +86,7 @@ class Lease:
         give_up = time.monotonic() + wait_s
         pause = min(_LONGEST_POLL_S, ttl_s / 10)
         while True:
+            asked_at = time.monotonic()
             try:
                 won, token = _take(mongo, name, epoch, ttl_s, holder or Holder.here())
                 break
@@ -91,14 +94,32 @@ class Lease:
                 if time.monotonic() + pause > give_up:
                     raise
             time.sleep(pause)
-        lease = cls(mongo, name, won, token, ttl_s)
+        lease = cls(mongo, name, won, token, ttl_s, asked_at)
         try:
             raise_fences(mongo, name, won)
-            lease._fence = open_first_fence(mongo, str(token), name, won)
+            lease._fence = open_first_fence(mongo, str(token), name, won, lease._claim)
         except BaseException:
             lease._abandon()
             raise
         return lease
+
+    @classmethod
+    def wait_until_free(cls, mongo: Mongo, name: str, *, wait_s: float = 0) -> None:
+        """Return when the lease could be taken, at once if it is free. Takes nothing.
+
+        Raises Locked naming the holder after `wait_s` seconds.
+        """
+        give_up = time.monotonic() + wait_s
+        while True:
+            now = mongo.server_time()
+            with mapping_errors(f"reading the lease {name}"):
+                row = _rows(mongo).find_one({"_id": name})
+            if row is None or _is_free(row, now):
+                return
+            pause = min(_LONGEST_POLL_S, row["ttl"] / 10)
+            if time.monotonic() + pause > give_up:
+                raise _locked(name, row, now)
+            time.sleep(pause)
 
     def __enter__(self) -> Self:
         return self
@@ -156,6 +177,8 @@ class Lease:
                 pause = self._ttl_s / _BEATS_PER_TTL
             except (AccessError, DatabaseError):
                 pause = min(1.0, self._ttl_s / 10)  # away for now: until the lease has run out there is hope
+            except WriteConflict:
+                pause = min(1.0, self._ttl_s / 10)  # the first fence is being opened, or somebody takes over
             if self._lost:
                 return
 
@@ -171,6 +194,21 @@ class Lease:
             self._beaten_at = asked_at
         else:
             self._lost = True
+
+    def _claim(self, session: ClientSession) -> None:
+        """Make the transaction depend on the row itself: it writes where the token is ours still. Raises LeaseLost."""
+        with mapping_errors(f"claiming the lease {self.name}"):
+            mine = self.mongo.collection(LEASES).update_one(
+                {"_id": self.name, "token": self._token}, {"$set": {"fenced": self._token}}, session=session
+            )
+        if not mine.matched_count:
+            raise LeaseLost(
+                f"the lease {self.name} was taken over by another run",
+                why=f"it ran out before the run of epoch {self.epoch} had begun",
+                next="run it again: nothing was written",
+                lease=self.name,
+                epoch=self.epoch,
+            )
 
     def _row(self) -> Collection[Document]:
         return _rows(self.mongo)
@@ -209,7 +247,14 @@ def _take(mongo: Mongo, name: str, epoch: int | None, ttl_s: float, holder: Hold
                 return won, token
             # Compare and set: a holder that woke up and renewed, or another taker, changed one of these.
             seen = {key: row[key] for key in ("token", "expires", "released")}
-            if rows.update_one({"_id": name, **seen}, {"$set": fresh}).matched_count:
+            try:
+                taken = rows.update_one({"_id": name, **seen}, {"$set": fresh}).matched_count
+            except OperationFailure as error:
+                if not is_server_code(error, _WRITE_CONFLICT):
+                    raise
+                # A holder whose lease ran out is just opening its first fence, or stopped in the middle of that.
+                raise _locked(name, row, now) from error
+            if taken:
                 return won, token
 
 

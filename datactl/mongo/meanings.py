@@ -22,6 +22,7 @@ from datactl.errors import (
     DocumentRejected,
     DocumentTooLarge,
     DuplicateKey,
+    FilterError,
     InvalidDocument,
     NotFound,
     NotPermitted,
@@ -39,9 +40,12 @@ REPLICA_SET_REMEDY = (
 Maker = Callable[[Exception, str], DatactlError]
 
 # Credentials of a URI, and what the driver's selection error appends for developers.
-_USER_INFO = re.compile(r"//[^@/\s]*(?:/[^@/\s]*)*@")
+_USER_INFO = re.compile(r"//\S*@")
 _SELECTION_TAIL = re.compile(r"(?: \(configured timeouts:.*?\))?, Timeout: .*", re.DOTALL)
 _DRIVER_TAIL = re.compile(r",? full error: .*", re.DOTALL)
+# What the server quotes of a document may be secret: "Cannot create field 'b' in element {a: ...}".
+_VALUES = re.compile(r"\{.*\}", re.DOTALL)
+_EXECUTOR = "Plan executor error during update :: caused by :: "
 _DUPLICATE = re.compile(r"collection: (?P<ns>\S+) index: (?P<index>.+?) dup key: (?P<key>\{.*\})", re.DOTALL)
 
 
@@ -292,6 +296,26 @@ def _other_failure(error: Exception, doing: str) -> DatactlError:
     )
 
 
+def _cannot_update(error: Exception, doing: str) -> DatactlError:
+    details = getattr(error, "details", None) or {}
+    why = _VALUES.sub("{...}", str(details.get("errmsg") or reason_of(error)).removeprefix(_EXECUTOR))
+    return DocumentRejected(
+        f"the server cannot change the document in this way while {doing}",
+        why=why,
+        next="compare the update with what the document holds in this field",
+    )
+
+
+def _bad_pattern(error: Exception, _doing: str) -> DatactlError:
+    return FilterError("a regular expression is not valid", why=reason_of(error))
+
+
+def _write_failure(error: Exception, doing: str) -> DatactlError:
+    """A write's own error: some codes mean the one document here, and anything elsewhere."""
+    code = getattr(error, "code", None) or 0
+    return UPDATE_CODES.get(code, SERVER_CODES.get(code, _other_failure))(error, doing)
+
+
 def _operation_failure(error: Exception, doing: str) -> DatactlError:
     return SERVER_CODES.get(getattr(error, "code", None) or 0, _other_failure)(error, doing)
 
@@ -341,6 +365,16 @@ SERVER_CODES: dict[int, Maker] = {
     17280: _too_large,  # KeyTooLong
     17419: _too_large,  # the document after the update is beyond the limit
     17420: _too_large,  # the document after the replacement is beyond the limit
+    51091: _bad_pattern,  # a regular expression that PCRE does not take
+}
+
+# The same codes in the answer to one write: the update does not go with what the document holds.
+UPDATE_CODES: dict[int, Maker] = {
+    2: _cannot_update,  # BadValue
+    14: _cannot_update,  # TypeMismatch
+    28: _cannot_update,  # PathNotViable
+    40: _cannot_update,  # ConflictingUpdateOperators
+    66: _cannot_update,  # ImmutableField
 }
 
 # Raised out of a monitor that is being closed; the driver keeps the name to itself.
@@ -377,7 +411,7 @@ MEANINGS: dict[type[BaseException], Maker] = {
     pymongo_errors.ExecutionTimeout: _timeout,
     pymongo_errors.WriteConcernError: _write_concern,
     pymongo_errors.WTimeoutError: _unconfirmed,
-    pymongo_errors.WriteError: _operation_failure,
+    pymongo_errors.WriteError: _write_failure,
     pymongo_errors.DuplicateKeyError: _duplicate_key,
     pymongo_errors.BulkWriteError: _operation_failure,
     pymongo_errors.ClientBulkWriteException: _operation_failure,

@@ -103,6 +103,7 @@ def _unknown_outcome(error: PyMongoError, expired: bool) -> CannotConnect | Data
     return kind(
         "the server did not answer a commit: it may or may not have been done",
         why=reason_of(error),
-        next="run it again: what was committed is recognised and not done twice",
+        next="look whether it was done; only setting, unsetting, deleting and restoring may be repeated safely. "
+        "An operation on many documents goes on with: datactl ops resume OP",
         outcome="unknown",
     )

@@ -85,19 +85,40 @@ def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
 
 
 def write_record(order: dict[str, Any], pid: int) -> None:
-    record = Path(order["record"])
-    fresh = record.with_suffix(".new")
     facts = {"kind": order["kind"], "port": order["port"], "pid": pid, "mark": start_mark(pid), "at": time.time()}
-    fresh.write_text(json.dumps(facts))
-    fresh.replace(record)
+    write_private(Path(order["record"]), json.dumps(facts))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace the file in one step, readable by its owner only, and on disk when this returns."""
+    fresh = path.with_name(path.name + ".new")
+    with open(fresh, "w", opener=private) as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(path)
+
+
+def private(path: str, flags: int) -> int:
+    """An opener of files for their owner only."""
+    return os.open(path, flags, 0o600)
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """The record; None where it is missing or, cut off or empty after a power failure, does not name a process."""
+    try:
+        record = json.loads(path.read_text())
+        pid, mark, at = record["pid"], record["mark"], record["at"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    sound = isinstance(pid, int) and isinstance(mark, str) and isinstance(at, int | float)
+    return dict(record) if sound else None
 
 
 def names(record: Path, pid: int) -> bool:
     """Whether the record is there and tells of this process, not of an engine in a directory made anew."""
-    try:
-        return bool(json.loads(record.read_text())["pid"] == pid)
-    except FileNotFoundError:
-        return False
+    found = read_record(record)
+    return found is not None and found["pid"] == pid
 
 
 def supervise(order: dict[str, Any], engine: subprocess.Popen[bytes]) -> None:

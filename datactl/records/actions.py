@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeAlias
 from pymongo.client_session import ClientSession
 
 from datactl.errors import DatactlError, InvalidDocument
+from datactl.events import aggregate_key
 from datactl.records.differences import difference, same
 from datactl.records.marks import is_marked
 from datactl.records.operations import Context
@@ -20,6 +21,10 @@ Decision: TypeAlias = tuple[Values, Values]  # before, after
 
 UPDATED_AT = "updatedAt"
 CREATED_AT = "createdAt"
+
+
+class Refused(DatactlError):
+    """Some of a chunk's documents cannot be changed. The action knows which: tried again, it leaves them out."""
 
 
 class Action(ABC):
@@ -116,6 +121,7 @@ class Update(Action):
     def __init__(self, model: Model, plan: UpdatePlan) -> None:
         super().__init__(model)
         self.plan = plan
+        self._refused: dict[bytes, DatactlError] = {}
 
     @property
     def paths(self) -> tuple[str, ...] | None:
@@ -141,6 +147,20 @@ class Update(Action):
             if path in document:
                 before[path] = document[path]
         return self._stamped(document, before, after, context)
+
+    def refusals(
+        self,
+        session: ClientSession | None,  # noqa: ARG002 - the server need not be asked
+        documents: Sequence[Mapping[str, Any]],
+    ) -> Sequence[DatactlError | None]:
+        keys = [aggregate_key(document["_id"]) for document in documents]
+        self._refused = {key: self._refused[key] for key in keys if key in self._refused}  # a chunk's at most
+        return [self._refused.get(key) for key in keys]
+
+    def refuse(self, errors: Mapping[bytes, DatactlError]) -> Refused:
+        """Keep in mind why these documents, by their key, cannot be changed; the error to end the transaction with."""
+        self._refused.update(errors)
+        return Refused(f"{len(errors)} documents cannot be changed")
 
     def told(self, was: Mapping[str, Any], became: Mapping[str, Any], context: Context) -> Decision | None:
         """What the server made of the document. InvalidDocument if the model does not allow it.

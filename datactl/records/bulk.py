@@ -18,15 +18,18 @@ import bson
 from pymongo.client_session import ClientSession
 
 from datactl.errors import (
+    DatabaseError,
     DatactlError,
+    Declined,
     DocumentRejected,
     DocumentTooLarge,
     DuplicateKey,
     InvalidDocument,
+    Locked,
     Problem,
 )
-from datactl.mongo import CODEC, Document, Mongo, find_raw
-from datactl.records.actions import Action
+from datactl.mongo import CODEC, Document, Mongo, find_raw, mapping_errors
+from datactl.records.actions import Action, Refused
 from datactl.records.clock import ServerClock
 from datactl.records.creating import Incoming
 from datactl.records.ledger import Ledger, State
@@ -42,6 +45,7 @@ T = TypeVar("T")
 
 # What one document can be guilty of: the chunk is made smaller until that document stands alone.
 ITS_OWN_FAULT = (DuplicateKey, DocumentRejected, DocumentTooLarge, InvalidDocument)
+_NO_MORE: Any = object()  # the end of the items: an item may be None, for that is an `_id` too
 _PROGRESS = {"soft_delete": "mark", "restore": "restore", "update": "update", "create": "create"}
 
 
@@ -82,6 +86,7 @@ class Tally:
             failures=self.counts["failed"],
             stopped=stopped,
             left=matched - self.position,
+            position=self.position,
         )
 
 
@@ -106,11 +111,13 @@ class BulkWork:
         selection: Mapping[str, Any] | None = None,
         ids: Iterable[Any] | None = None,
         order: Mapping[str, Any],
+        expected: int | None = None,
         watch: Watcher = UNWATCHED,
     ) -> BulkResult:
         """Freeze what the selection matches (or these ids), then decide each. `order` says what, for a resumption.
 
-        RestoreConflict, with every conflict of every document, before anything is changed.
+        Declined if more were frozen than `expected`; RestoreConflict, with every conflict of every document. Either
+        comes before anything is changed.
         """
         if ids is None:
             place = self._mongo.collection(self._model.collection)
@@ -121,6 +128,14 @@ class BulkWork:
             directory = self._spool_dir / context.op
             spool, matched = Spool.write(directory, batches, {**order, "selection": selection})
         try:
+            if expected is not None and matched > expected:
+                raise Declined(
+                    f"{self._model.name}: {matched:,} documents match now, {expected:,} were confirmed",
+                    why="more came to match in between",
+                    next="nothing was changed; look again, and confirm the new number",
+                    matched=matched,
+                    expected=expected,
+                )
             if isinstance(action, Restore):
                 self._preflight(action, spool, matched, watch)
             with watch.around("ledger.open", op=context.op):
@@ -141,7 +156,7 @@ class BulkWork:
         """Carry on an operation that was stopped or killed; one that is done stays as it is."""
         tally = Tally.of(row)
         context = Context(row["_id"], row["actor"], row["reason"], row["startedAt"])
-        self._ledger.resumed(context.op, self._clock.now())
+        self._ledger.resumed(context.op, self._clock.now(), position=tally.position)
         return self._decide_all(action, context, tally, spool, spool.order["selection"], watch)
 
     def _preflight(self, action: Restore, spool: Spool, total: int, watch: Watcher) -> None:
@@ -208,11 +223,13 @@ class BulkWork:
     ) -> BulkResult:
         """Chunk after chunk until there are no more items, or the watcher wants to stop."""
         size, waiting = CHUNK_DOCUMENTS, list[T]()
+        failures = 0
         stopped = False
         try:
             while True:
                 _fill(waiting, items, size, naming.size_of)
                 if not waiting:
+                    _require_all(tally)
                     break
                 if watch.stopping():
                     stopped = True
@@ -222,16 +239,22 @@ class BulkWork:
                     taken = self._commit(tally, chunk, decide, naming, watch)
                 if taken:
                     waiting = waiting[taken:]
-                    size = min(CHUNK_DOCUMENTS, size * 2)
+                    if tally.counts["failed"] == failures or len(chunk) > 1:
+                        size = min(CHUNK_DOCUMENTS, size * 2)  # else the next one is likely to be at fault as well
+                    failures = tally.counts["failed"]
                     watch.progress(_PROGRESS[tally.kind], tally.position, tally.matched, op=tally.op)
                 else:
                     size = max(1, len(chunk) // 2)
+        except Locked:
+            raise  # another process carries it on, and says how it ends
         except DatactlError as error:
             with contextlib.suppress(DatactlError):  # the error that is raised is the one that matters
-                self._ledger.close(tally.op, State.FAILED, self._clock.now(), error=str(error))
+                now = self._clock.now()
+                self._ledger.close(tally.op, State.FAILED, now, position=tally.position, error=str(error))
             raise
         with watch.around("ledger.close", op=tally.op):
-            self._ledger.close(tally.op, State.STOPPED if stopped else State.DONE, self._clock.now())
+            state = State.STOPPED if stopped else State.DONE
+            self._ledger.close(tally.op, state, self._clock.now(), position=tally.position)
         return tally.result(stopped=stopped)
 
     def _commit(
@@ -249,20 +272,23 @@ class BulkWork:
 
         try:
             outcome = self._mongo.transaction(work, watch=watch)
+        except Refused:
+            return self._commit(tally, chunk, decide, naming, watch)  # the action knows now whom to leave out
         except ITS_OWN_FAULT as error:
             if seq_was_taken(error):
                 return 0 if len(chunk) > 1 else self._commit(tally, chunk, decide, naming, watch)
             if len(chunk) > 1:
                 return 0
             failure = Outcome(1, failed=[(naming.name_of(chunk[0]), concealed(error, self._model))])
-            outcome = self._mongo.transaction(lambda session: self._recorded(session, tally, failure), watch=watch)
+            with mapping_errors(f"recording a failure of operation {tally.op}"):
+                outcome = self._recorded(None, tally, failure)
         tally.position += outcome.taken
         for name, count in _counts(outcome).items():
             tally.counts[name] += count
         tally.failed += _problems(outcome)[: FAILURES_KEPT - len(tally.failed)]
         return outcome.taken
 
-    def _recorded(self, session: ClientSession, tally: Tally, outcome: Outcome) -> Outcome:
+    def _recorded(self, session: ClientSession | None, tally: Tally, outcome: Outcome) -> Outcome:
         self._ledger.advance(
             session,
             tally.op,
@@ -279,11 +305,21 @@ def _fill(waiting: list[T], items: Iterator[T], size: int, size_of: Callable[[T]
     """Take items until a chunk of them waits: `size`, or as many as one transaction takes in bytes."""
     weight = sum(map(size_of, waiting))
     while len(waiting) < size and weight <= CHUNK_BYTES:
-        item = next(items, None)
-        if item is None:
+        item = next(items, _NO_MORE)
+        if item is _NO_MORE:
             return
         waiting.append(item)
         weight += size_of(item)
+
+
+def _require_all(tally: Tally) -> None:
+    """An operation that was not stopped has decided all that was selected, or it does not say that it is done."""
+    if tally.matched is not None and tally.position != tally.matched:
+        raise DatabaseError(
+            f"operation {tally.op} came to an end at document {tally.position:,} of {tally.matched:,}",
+            why="there were no more ids, or inputs",
+            next=f"look at it with datactl ops show {tally.op}",
+        )
 
 
 def _counts(outcome: Outcome) -> dict[str, int]:

@@ -77,11 +77,13 @@ def _terms(given: str | Mapping[str, Any] | None) -> Iterator[Term]:
         return
     if isinstance(given, str):
         text = given.strip()
+        if given and not text:
+            raise FilterError("the filter is blank", next="leave it out, or give {}, to mean every document")
         if not text.startswith("{"):
             yield from _text_terms(text)
             return
         try:
-            given = json.loads(text)
+            given = json.loads(text, object_pairs_hook=_once_each)
         except ValueError as error:
             raise FilterError("the filter is not valid JSON", why=str(error)) from None
     if not isinstance(given, Mapping):
@@ -99,6 +101,16 @@ def _text_terms(text: str) -> Iterator[Term]:
                 next='write field=value, field>=value or field~text, joined by commas; quote a value: field="a, b"',
             )
         yield found["path"], _SYMBOLS[found["symbol"]], _text_value(found["value"].strip())
+
+
+def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose members have different names: of two alike, JSON readers forget the first."""
+    found: dict[str, Any] = {}
+    for name, value in members:
+        if name in found:
+            raise FilterError(f"the filter names {name!r} twice in one object", next='write {"field": {"gte": 1, ...}}')
+        found[name] = value
+    return found
 
 
 def _split(text: str) -> Iterator[str]:

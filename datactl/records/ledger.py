@@ -19,7 +19,7 @@ from pymongo import DESCENDING
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
-from datactl.errors import Locked, NotFound, Problem
+from datactl.errors import Locked, NotFound, Problem, UsageError
 from datactl.mongo import Document, Mongo, mapping_errors
 from datactl.records.operations import Context
 from datactl.records.results import FAILURES_KEPT
@@ -95,6 +95,23 @@ class Ledger:
             raise NotFound(f"there is no operation {op}", why=f"{OPERATIONS} has no such row")
         return row
 
+    def matching(self, beginning: str) -> Document:
+        """The row of the operation whose id begins so; letters may be small. NotFound; UsageError for several."""
+        wanted = beginning.strip().upper()
+        with mapping_errors(f"reading {OPERATIONS}"):
+            found = list(
+                self._rows.find({"_id": {"$gte": wanted, "$lt": wanted + "\uffff"}}, sort=[("_id", 1)], limit=2)
+            )
+        if not wanted or not found:
+            raise NotFound(f"there is no operation {beginning}", next="datactl ops list shows those there are")
+        if len(found) > 1 and found[0]["_id"] != wanted:
+            raise UsageError(
+                f"{beginning} is the beginning of several operations",
+                why=f"{found[0]['_id']}, {found[1]['_id']} ...",
+                next="give more of it",
+            )
+        return found[0]
+
     def advance(
         self,
         session: ClientSession | None,
@@ -120,28 +137,48 @@ class Ledger:
             update["$push"] = {"failed": {"$each": rows}}
         found = self._rows.update_one({"_id": op, "position": position}, update, session=session)
         if found.matched_count != 1:
-            raise Locked(
-                f"operation {op} is being carried on by another process",
-                why=f"it is no longer at document {position}",
-                next="wait for it, or look at its row with datactl ops",
-            )
+            raise _overtaken(op, position)
 
-    def resumed(self, op: str, at: datetime) -> None:
-        """This process carries the operation on."""
+    def resumed(self, op: str, at: datetime, *, position: int) -> None:
+        """This process carries the operation on from `position`. Locked if it is no longer there, or done."""
         change = {"state": State.RUNNING.value, "host": socket.gethostname(), "pid": os.getpid(), "resumedAt": at}
         with mapping_errors(f"resuming operation {op}"):
-            self._rows.update_one({"_id": op}, {"$set": change, "$unset": {"endedAt": ""}})
+            still = {"_id": op, "position": position, "state": {"$ne": State.DONE.value}}
+            found = self._rows.update_one(still, {"$set": change, "$unset": {"endedAt": ""}})
+        if found.matched_count != 1:
+            raise _overtaken(op, position)
 
-    def close(self, op: str, state: State, at: datetime, *, error: str | None = None, **more: Any) -> None:
-        """Record how it ended. Closing again with the same outcome changes nothing that matters."""
+    def close(
+        self,
+        op: str,
+        state: State,
+        at: datetime,
+        *,
+        position: int | None = None,
+        error: str | None = None,
+        **more: Any,
+    ) -> None:
+        """Record how it ended. Closing again with the same outcome changes nothing that matters.
+
+        Given a `position`, only while the row is still there: else another process carries the operation on.
+        """
+        row = {"_id": op} if position is None else {"_id": op, "position": position}
         change = {"state": state.value, "endedAt": at, **({"error": error} if error else {}), **more}
         with mapping_errors(f"closing operation {op}"):
-            self._rows.update_one({"_id": op}, {"$set": change})
+            self._rows.update_one(row, {"$set": change})
 
     @property
     def _rows(self) -> Collection[Document]:
         rows = self._mongo.collection(OPERATIONS)
         return rows.with_options(write_concern=self._mongo.write_concern)
+
+
+def _overtaken(op: str, position: int) -> Locked:
+    return Locked(
+        f"operation {op} is being carried on by another process",
+        why=f"it is no longer at document {position}",
+        next=f"wait for it; if it stops before the end, datactl ops resume {op}",
+    )
 
 
 def last_runs(mongo: Mongo, model: str | None = None, *, limit: int = 5) -> list[LastRun]:

@@ -149,7 +149,8 @@ class Reader:
             if after is None:
                 total = self.collection.count_documents(query)
                 at = Position((), page - 1, total)
-                rows = self._rows(query, order, limit, fields, skip=(page - 1) * limit)
+                skip = (page - 1) * limit
+                rows = self._rows(query, order, limit, fields, skip) if skip < total else []
                 has_next = page * limit < total
             else:
                 at = read_cursor(self.mongo.cursor_key, question, after)
@@ -234,10 +235,15 @@ class Reader:
     def _fields(self, projection: Projection | None, reveal: bool, also: Iterable[str] = ()) -> dict[str, Any] | None:
         """What the server is asked for: secret fields do not leave it where it can leave them out."""
         if projection is None:
-            return dict.fromkeys(self.model.secret_paths, 0) or None if not reveal else None
+            return dict.fromkeys(_outermost(self.model.secret_paths), 0) or None if not reveal else None
         asked = dict(projection) if isinstance(projection, Mapping) else dict.fromkeys(projection, 1)
         if not reveal:
             for path, shown in asked.items():
+                if not isinstance(shown, int) or shown not in (0, 1):  # "$token" would show a secret by another name
+                    raise FilterError(
+                        f"a projection shows a field (1) or leaves it out (0): {path} is neither",
+                        next="reveal=True takes any projection, in Python",
+                    )
                 if shown and self.model.is_secret(path):
                     raise FilterError(f"{self.model.name}.{path} is secret", next="reveal=True shows it, in Python")
         if any(shown for path, shown in asked.items() if path != "_id"):
@@ -250,3 +256,11 @@ class Reader:
                 f"{self.model.name} {id} is deleted", next=f"bring it back: datactl restore {self.model.name} {id}"
             )
         return NotFound(f"{self.model.name} {id} is not there", next=f"datactl archive find {self.model.name} {id}")
+
+
+def _outermost(paths: Iterable[str]) -> Iterator[str]:
+    """The paths that the server can leave out: none inside another, none through the values of a map (`$*`)."""
+    known = sorted(path for path in paths if "$*" not in path.split("."))
+    for path in known:
+        if not any(path.startswith(f"{other}.") for other in known):
+            yield path

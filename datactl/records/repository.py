@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import bson
-from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS
 from pymongo.client_session import ClientSession
 
 from datactl.errors import DuplicateKey, NotSoftDeletable, UsageError
@@ -26,7 +25,7 @@ from datactl.records.restoring import Restore
 from datactl.records.results import BulkResult, Change, DeletePlan
 from datactl.records.spool import Spool
 from datactl.records.updates import UpdatePlan, read_update
-from datactl.records.writing import Outcome, Writer, concealed, not_found, seq_was_taken
+from datactl.records.writing import AS_STORED, Outcome, Writer, concealed, not_found, seq_was_taken
 from datactl.schema import Model, Registry
 from datactl.steps import UNWATCHED, Watcher
 
@@ -86,7 +85,8 @@ class Repository(Reader):
     ) -> BulkResult:
         """Insert documents as they come, up to 500 with their events in one transaction.
 
-        One that is not valid, or whose key is taken, is listed as failed by its number, and the others go on.
+        One that is not valid, or whose key is taken, is listed as failed by its number, and the others go on. Of a run
+        that was stopped, `position` is the number of the first input that was not taken.
         """
         context = self._context(actor, reason)
 
@@ -174,16 +174,22 @@ class Repository(Reader):
         filter: Filter,
         update: Mapping[str, Any],
         *,
+        expected: int | None = None,
         actor: str | None = None,
         reason: str | None = None,
         watch: Watcher = UNWATCHED,
     ) -> BulkResult:
-        """Change every live document that matches when it starts, and still does when its turn comes."""
+        """Change every live document that matches when it starts, and still does when its turn comes.
+
+        Declined, and nothing changed, if more than `expected` (what was confirmed) match when it starts.
+        """
         plan = read_update(self.model, update)
         order = {"kind": "update", "operators": plan.operators, "plain": plan.plain}
         selection = both(filter, live(self.model))
         context = self._context(actor, reason)
-        return self._bulk().change(Update(self.model, plan), context, selection=selection, order=order, watch=watch)
+        return self._bulk().change(
+            Update(self.model, plan), context, selection=selection, order=order, expected=expected, watch=watch
+        )
 
     # -- delete --------------------------------------------------------------------------------------------------------
 
@@ -221,6 +227,7 @@ class Repository(Reader):
         *,
         filter: Filter | None = None,
         ids: Iterable[Any] | None = None,
+        expected: int | None = None,
         actor: str | None = None,
         reason: str | None = None,
         watch: Watcher = UNWATCHED,
@@ -228,9 +235,11 @@ class Repository(Reader):
         """Mark documents deleted: those with these ids, or every live one that matches. UsageError unless one is given.
 
         Which ones is decided once, at the start. An id that is not there has failed, one that is marked is unchanged.
+        Declined, and nothing changed, if more than `expected` (what was confirmed) are selected then.
         """
         action = SoftDelete(self._soft_deletable())
-        return self._change_many(action, filter, ids, live(self.model), self._context(actor, reason), watch)
+        context = self._context(actor, reason)
+        return self._change_many(action, filter, ids, live(self.model), context, watch, expected)
 
     # -- restore -------------------------------------------------------------------------------------------------------
 
@@ -245,9 +254,10 @@ class Repository(Reader):
     ) -> Change:
         """Take the mark away, and give fields (dotted paths) new values on the way.
 
-        NotFound; RestoreConflict with everything that stands against it, and nothing changed.
+        NotFound; InvalidDocument for `_id`, immutable fields and marks in `set`; RestoreConflict with everything that
+        stands against it, and nothing changed.
         """
-        values = self.model.read_input(set, partial=True) if set else {}
+        values = read_update(self.model, {"$set": dict(set)}).operators["$set"] if set else {}
         action = Restore(self._soft_deletable(), self.mongo, self.registry, values)
         return self._change_one(action, id, actor, reason, if_match)
 
@@ -294,7 +304,7 @@ class Repository(Reader):
     def etag(self, id: Any, representation: str = "") -> str:
         """The ETag of a document's stored state, deleted or not. NotFound."""
         wanted = self.model.parse_id(id)
-        raw = self.collection.with_options(codec_options=DEFAULT_RAW_BSON_OPTIONS)
+        raw = self.collection.with_options(codec_options=AS_STORED)
         with mapping_errors(f"reading {self.model.collection}"):
             stored: Any = raw.find_one({"_id": {"$eq": wanted} if isinstance(wanted, Mapping) else wanted})
         if stored is None:
@@ -331,13 +341,15 @@ class Repository(Reader):
         eligible: Mapping[str, Any],
         context: Context,
         watch: Watcher,
+        expected: int | None = None,
     ) -> BulkResult:
         if (filter is None) == (ids is None):
             raise UsageError("give either ids or a filter", next="filter={} selects every document there is")
         known = None if ids is None else [self.model.parse_id(each) for each in ids]
         selection = None if filter is None else both(filter, eligible)
+        order = {"kind": action.kind}
         return self._bulk().change(
-            action, context, selection=selection, ids=known, order={"kind": action.kind}, watch=watch
+            action, context, selection=selection, ids=known, order=order, expected=expected, watch=watch
         )
 
     def _once(self, work: Callable[[ClientSession], T]) -> T:

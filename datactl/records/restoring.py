@@ -134,14 +134,16 @@ class Preflight:
             fields = {"_id": 1, target.marks.deleted: 1} if target.soft_delete else {"_id": 1}
             rows = self.mongo.collection(target.collection).find({"_id": {"$in": chunk}}, fields, session=session)
             marks.update((aggregate_key(row["_id"]), is_marked(target, row)) for row in rows)
+        secret = self.model.is_secret(reference.path)
         for n, values in wanted.items():
             for value in values:
                 gone = marks.get(aggregate_key(value))
+                named = f"the {target.name} it refers to" if secret else f"{target.name} {value}"
                 if gone is None:
-                    what = f"{target.name} {value} is not there"
+                    what = f"{named} is not there"
                     found[n].append(_problem(reference.path, what, "reference_missing"))
                 elif gone:
-                    what = f"{target.name} {value} is deleted: restore it first"
+                    what = f"{named} is deleted: restore it first"
                     found[n].append(_problem(reference.path, what, "reference_deleted"))
 
     def _check_unique(

@@ -33,7 +33,8 @@ class BulkResult:
     """What became of many documents. `matched` were selected; `left` of them are not decided yet, when `stopped`.
 
     `failed` holds the first `FAILURES_KEPT` failures (`where` is the document's `_id` as text; of `create_many` the
-    number of the input from 0), `failures` counts all of them.
+    number of the input from 0), `failures` counts all of them. `position` is how many are decided: of a `create_many`
+    that was stopped, the number of the input to go on from.
     """
 
     op: str
@@ -44,6 +45,7 @@ class BulkResult:
     failures: int = 0
     stopped: bool = False
     left: int = 0
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)

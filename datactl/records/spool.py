@@ -54,7 +54,7 @@ class Spool:
             raise NotFound(
                 f"the ids that operation {op} froze are not here",
                 why=f"there is no {directory}" if directory else "it spooled none",
-                next="carry it on where it was begun, or give the command again: what is done is not done twice",
+                next=f"carry it on where it was begun: datactl ops resume {op}",
             )
         return cls(Path(directory))
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bson.code import Code
+from bson.regex import Regex
+
 from datactl.errors import FilterError, InvalidDocument, Problem
 from datactl.schema import Field, FieldType, Model
+from datactl.schema.values import is_extended
 
 _VALUE_OPERATORS = frozenset(("$inc", "$mul", "$min", "$max"))
 _LIST_OPERATORS = frozenset(("$push", "$addToSet"))
+# What these do to a field tells nothing of what is in it.
+_BLIND_OPERATORS = frozenset(("$set", "$unset"))
 _OTHER_OPERATORS = frozenset(("$unset", "$pull", "$pullAll", "$pop", "$rename", "$bit", "$currentDate"))
 OPERATORS = frozenset(("$set",)) | _VALUE_OPERATORS | _LIST_OPERATORS | _OTHER_OPERATORS
+
+_COMPARISONS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte")
 
 # Code that would run in the server has no place in an update.
 _FORBIDDEN = frozenset(("$where", "$function", "$accumulator", "$expr"))
@@ -42,7 +51,8 @@ class UpdatePlan:
 def read_update(model: Model, update: Mapping[str, Any]) -> UpdatePlan:
     """`{field: value}` (set) or `{"$set": ..., "$inc": ...}`, values as they are stored.
 
-    InvalidDocument with every problem: unknown and immutable fields, the marks of a deletion, unknown operators.
+    InvalidDocument with every problem: unknown and immutable fields, the marks of a deletion, unknown operators, and
+    operators whose outcome would tell the value of a secret field.
     """
     problems: list[Problem] = []
     given = _by_operator(update, problems)
@@ -56,8 +66,10 @@ def read_update(model: Model, update: Mapping[str, Any]) -> UpdatePlan:
             }
         for path in operands:
             _check_path(model, operator, path, problems)
+            _check_secret(model, operator, path, operands[path], problems)
     for operands in given.get("$rename", {}).values():
         _check_path(model, "$set", str(operands), problems)
+        _check_secret(model, "$rename", str(operands), None, problems)
     problems += [Problem(_pointer(path), f"{key} is not allowed here", "operator") for path, key in _code(given)]
     if problems:
         first = problems[0]
@@ -127,6 +139,22 @@ def _check_path(model: Model, operator: str, path: str, problems: list[Problem])
             problems.append(Problem(_pointer(fixed.path), "is immutable", "immutable"))
 
 
+def _check_secret(model: Model, operator: str, path: str, operand: Any, problems: list[Problem]) -> None:
+    """A secret is neither moved to where it is shown nor compared with anything."""
+    if operator in _BLIND_OPERATORS or not model.touches_secret(path):
+        return
+    if model.is_secret(path):
+        problems.append(Problem(_pointer(path), f"is secret: {operator} is refused, $set and $unset are not", "secret"))
+    elif operator != "$pop" and not (operator == "$pull" and _by_members(operand)):
+        what = f"holds secret fields: {operator} is refused; $set it as a whole, or what is not secret in it"
+        problems.append(Problem(_pointer(path), what, "secret"))
+
+
+def _by_members(operand: Any) -> bool:
+    """A `$pull` that says what members of an item it means: each is read by itself, and refused if it is secret."""
+    return isinstance(operand, Mapping) and not any(str(name).startswith("$") for name in operand)
+
+
 def _upward(model: Model, names: list[str]) -> Iterator[Field]:
     for end in range(1, len(names) + 1):
         field = model.field(".".join(names[:end]))
@@ -145,15 +173,53 @@ def _operand(model: Model, operator: str, path: str, value: Any, problems: list[
         return _value(model, path, value, problems)
     if operator == "$pullAll" and isinstance(value, list | tuple):
         return [_value(model, path, item, problems) for item in value]
-    if operator == "$pull" and not isinstance(value, Mapping):
-        return _value(model, path, value, problems)
+    if operator == "$pull":
+        return _pulled(model, path, value, problems)
     return value
 
 
+def _pulled(model: Model, path: str, value: Any, problems: list[Problem]) -> Any:
+    """What a `$pull` takes out: a value, or a condition on the items or on their members, read as a filter's is."""
+    if isinstance(value, Mapping) and _by_members(value):
+        return {name: _condition(model, f"{path}.{name}", item, problems) for name, item in value.items()}
+    return _condition(model, path, value, problems)
+
+
+def _condition(model: Model, path: str, value: Any, problems: list[Problem]) -> Any:
+    if not isinstance(value, Mapping) or is_extended(value) or _by_members(value):
+        return _operand_of(model, path, value, problems)
+    return {name: _compared(model, path, str(name), item, problems) for name, item in value.items()}
+
+
+def _compared(model: Model, path: str, operator: str, value: Any, problems: list[Problem]) -> Any:
+    if operator in ("$in", "$nin") and isinstance(value, list | tuple):
+        return [_operand_of(model, path, item, problems) for item in value]
+    if operator in _COMPARISONS:
+        return _operand_of(model, path, value, problems)
+    if operator == "$exists" and isinstance(value, bool):
+        _operand_of(model, path, None, problems)
+        return value
+    what = f"{operator} is not allowed here; there are {', '.join((*_COMPARISONS, '$in, $nin (lists), $exists'))}"
+    problems.append(Problem(_pointer(path), what, "operator"))
+    return value
+
+
+def _operand_of(model: Model, path: str, value: Any, problems: list[Problem]) -> Any:
+    """A value to compare with. Unlike `_value`, it cannot be of a secret or unknown field, nor a pattern."""
+    try:
+        read = model.read_value(path, value)
+    except FilterError as error:
+        problems.append(Problem(_pointer(path), error.why or error.what, "condition"))
+        return value
+    if isinstance(read, Regex | re.Pattern | Code):
+        problems.append(Problem(_pointer(path), f"a {type(read).__name__} is not a value to compare with", "type"))
+    return read
+
+
 def _value(model: Model, path: str, value: Any, problems: list[Problem]) -> Any:
-    """One operand as a value of the field; a secret one is taken as it is, and the result is checked."""
+    """One operand as a value of the field."""
     field = model.field(path)
-    if field is None or value is None or model.is_secret(field.path):
+    if field is None or value is None or model.touches_secret(path):  # what is secret is refused by itself
         return value
     try:
         return model.read_value(path, value)

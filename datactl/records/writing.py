@@ -14,12 +14,13 @@ from typing import Any
 
 import bson
 from bson import ObjectId
+from bson.codec_options import CodecOptions
 from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from pymongo import InsertOne, UpdateMany
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
-from datactl.errors import DatactlError, DuplicateKey, NotFound, PreconditionFailed, WriteConflict
+from datactl.errors import DatactlError, DuplicateKey, InvalidDocument, NotFound, PreconditionFailed, WriteConflict
 from datactl.events import (
     OUTBOX,
     EventRow,
@@ -42,6 +43,9 @@ from datactl.schema import Model
 # One transaction: so many documents, or so many bytes of documents and events, or one larger document alone.
 CHUNK_DOCUMENTS = 500
 CHUNK_BYTES = 8 * 1024 * 1024
+
+# Documents as their bytes; what is sent is encoded as everywhere: a UUID may be an `_id`.
+AS_STORED: CodecOptions[RawBSONDocument] = CodecOptions(RawBSONDocument, uuid_representation=CODEC.uuid_representation)
 
 _FEW = 8
 _SIZE = "__datactl_bytes"
@@ -214,7 +218,7 @@ class Writer:
         return documents
 
     def _require_match(self, session: ClientSession, documents: Iterable[Document], if_match: str) -> None:
-        raw = self._collection.with_options(codec_options=DEFAULT_RAW_BSON_OPTIONS)
+        raw = self._collection.with_options(codec_options=AS_STORED)
         for document in documents:
             (query,) = self._by_ids([document["_id"]])
             stored: Any = raw.find_one(query, session=session)
@@ -261,12 +265,22 @@ class Writer:
         self._update(session, ids, action.update(context))
         became = dict(self._find(session, ids, None, None))
         decided: list[tuple[Any, Decision]] = []
+        refused: dict[bytes, DatactlError] = {}
         for document in documents:
-            decision = action.told(document, became[aggregate_key(document["_id"])], context)
+            key = aggregate_key(document["_id"])
+            try:
+                decision = action.told(document, became[key], context)
+            except InvalidDocument as error:
+                if len(documents) == 1:
+                    raise
+                refused[key] = error
+                continue
             if decision is None:
                 outcome.unchanged.append(document["_id"])
             else:
                 decided.append((document["_id"], decision))
+        if refused:  # the server has changed them already, in this transaction
+            raise action.refuse(refused)
         if decided:
             rows = self._rows(session, action, decided, context, outcome)
             stamps = action.stamps(context)

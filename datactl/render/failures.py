@@ -6,7 +6,7 @@ import sys
 from typing import TextIO
 
 from datactl.errors import DatactlError, ModelsFileError
-from datactl.render.terminal import RED, painted, safe
+from datactl.render.terminal import RED, is_terminal, json_safe, painted, safe
 
 _MARK_WIDTH = 9
 
@@ -15,7 +15,8 @@ def show_error(error: DatactlError, *, as_json: bool = False, stream: TextIO | N
     """Write the error; a models file's as its problems, each with the line it stands in."""
     out = stream or sys.stderr
     if as_json:
-        out.write(_json(error) + "\n")
+        text = _json(error)
+        out.write((json_safe(text) if is_terminal(out) else text) + "\n")
         return
     if isinstance(error, ModelsFileError) and error.problems:
         _show_models_file(error, out)

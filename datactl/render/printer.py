@@ -13,7 +13,7 @@ from datactl.render.cells import cell
 from datactl.render.facts import plain
 from datactl.render.forms import Form
 from datactl.render.tables import Column, write_pairs, write_table
-from datactl.render.terminal import is_terminal, safe
+from datactl.render.terminal import HIDDEN, is_terminal, json_safe, safe
 
 _TABLE_CHUNK = 500  # an endless table is written in pages, each as wide as its own rows
 
@@ -32,7 +32,8 @@ class Printer:
         self.form = form
         self.canonical = canonical
         self._out = stream or sys.stdout
-        self._indent = 2 if is_terminal(self._out) else None
+        self._on_terminal = is_terminal(self._out)
+        self._indent = 2 if self._on_terminal else None
 
     @property
     def is_table(self) -> bool:
@@ -81,8 +82,12 @@ class Printer:
         return ()
 
     def text(self, text: str) -> None:
-        """Write text as it is: a script, a schema, a line of a report in table form."""
+        """Write text of ours as it is: a schema, an empty line. What may hold a document's value is for `say`."""
         self._out.write(text if text.endswith("\n") else text + "\n")
+
+    def say(self, text: str) -> None:
+        """Write one line of a report in table form, with nothing in it that a terminal would obey."""
+        self._out.write(safe(text) + "\n")
 
     def json_text(self, value: Any) -> None:
         """Write a JSON document that is read by other programs: JSON in every form but yaml."""
@@ -105,7 +110,7 @@ class Printer:
     def _json_list(self, items: Iterator[bytes]) -> None:
         separator = "[\n"
         for item in items:
-            self._out.write(separator + item.decode())
+            self._out.write(separator + self._shown(item))
             separator = ",\n"
         self._out.write("[]\n" if separator == "[\n" else "\n]\n")
 
@@ -120,10 +125,16 @@ class Printer:
     def _yaml(self, value: Any) -> None:
         import yaml
 
-        self._out.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))
+        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+        if self._on_terminal and HIDDEN.search(text):
+            text = yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=120)
+        self._out.write(text)
 
     def _line(self, text: bytes) -> None:
-        self._out.write(text.decode() + "\n")
+        self._out.write(self._shown(text) + "\n")
+
+    def _shown(self, json: bytes) -> str:
+        return json_safe(json.decode()) if self._on_terminal else json.decode()
 
     def _encode_document(self, document: Any, indent: int | None) -> bytes:
         from datactl.render import ejson

@@ -32,11 +32,15 @@ NAMES: Mapping[str, str] = {
 }
 
 
+_BEGUN = (("ledger.open", When.AFTER), ("chunk", When.BEFORE))
+
+
 class ProgressWatcher(Watcher):
     """Sees the steps of one run: draws them where there is a terminal, and answers whether a signal asked to stop."""
 
     def __init__(self, *, quiet: bool = False, stoppable: bool = True) -> None:
         self.signals = StopSignals()
+        self.op: str | None = None  # the operation, once the ledger has its row and documents may be changed
         self._stoppable = stoppable
         self._draws = not quiet and has_progress(sys.stderr)
         self._progress: Progress | None = None
@@ -56,6 +60,8 @@ class ProgressWatcher(Watcher):
 
     def see(self, step: Step) -> None:
         """Draw progress, and effects that are counted (segments 3 of 12); single effects pass unseen."""
+        if (step.name, step.when) in _BEGUN:
+            self.op = step.detail.get("op")
         counted = step.when is When.PROGRESS or (step.total is not None and step.unit != "documents")
         if not self._draws or not counted:
             return

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bson.code import Code
 from bson.objectid import ObjectId
 from bson.regex import Regex
 
@@ -37,7 +38,7 @@ def parse_id(model: Model, value: Any) -> Any:
     other types than the declared one. Values that are not text are taken as they are.
     """
     try:
-        if isinstance(value, str):
+        if isinstance(value, str) and not isinstance(value, Code):  # JavaScript is a text in Python only
             stripped = value.strip()
             if stripped.startswith("{"):
                 return _free(_json(stripped))

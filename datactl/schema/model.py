@@ -107,8 +107,17 @@ class Model:
         return frozenset(each.path for each in self.walk() if each.secret)
 
     def is_secret(self, path: str) -> bool:
-        """True for a secret field and for whatever is inside one."""
-        return any(path == secret or path.startswith(f"{secret}.") for secret in self.secret_paths)
+        """True for a secret field and for whatever is inside one, by whichever of its paths: `keys.a` for `keys.$*`."""
+        if any(path == secret or path.startswith(f"{secret}.") for secret in self.secret_paths):
+            return True
+        names = path.split(".")
+        upward = (self.field(".".join(names[:end])) for end in range(1, len(names) + 1)) if self.secret_paths else ()
+        return any(found is not None and (found.secret or found.path in self.secret_paths) for found in upward)
+
+    def touches_secret(self, path: str) -> bool:
+        """True for a secret field, for whatever is inside one, and for a field that one is inside of."""
+        found = self.field(path)
+        return self.is_secret(path) or (found is not None and any(each.secret for each in found.walk()))
 
     @cached_property
     def references(self) -> tuple[Field, ...]:

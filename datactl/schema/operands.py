@@ -29,7 +29,7 @@ def filter_field(model: Model, path: str) -> Field:
         field = Field(name=path.rsplit(".", 1)[-1], path=path, type=FieldType.MIXED)
     if field is None or not _plain(path):
         raise FilterError(f"{model.name} has no field {quoted(path)}{did_you_mean(path, model.paths)}", field=path)
-    if field.secret or model.is_secret(field.path) or any(each.secret for each in field.walk()):
+    if field.secret or model.touches_secret(path):
         raise FilterError(f"{model.name}.{path} is secret: it cannot be filtered, sorted or searched", field=path)
     return field
 

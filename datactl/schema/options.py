@@ -128,7 +128,7 @@ FIELD_OPTIONS: tuple[Option, ...] = (
         "onDelete",
         "on_delete",
         "What happens to a document when the one it refers to is deleted: `restrict` refuses the deletion, `cascade` "
-        "deletes the document too, `nullify` empties the field.",
+        "deletes the document too, `nullify` empties the field. Read and checked, not yet enforced.",
         Choice(ON_DELETE),
         shown_default="nothing happens",
         example="onDelete: restrict",

@@ -94,6 +94,9 @@ def from_extended(value: Mapping[str, Any]) -> Any:
         found = json_util.object_hook(inner, _EJSON_OPTIONS)
     except (ValueError, TypeError, KeyError, ArithmeticError, AttributeError, BSONError) as error:
         raise Unreadable("extended_json", f"no extended JSON: {error}") from error
+    if isinstance(found, Mapping) and any(str(name).startswith("$") for name in found):
+        names = ", ".join(str(name) for name in value)
+        raise Unreadable("extended_json", f"no BSON type has these members: {quoted(names, 60)}")
     if isinstance(found, int) and not isinstance(found, bool):
         return _within(found, INT64, "64")
     return found

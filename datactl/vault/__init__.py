@@ -8,8 +8,9 @@ from __future__ import annotations
 from datactl.vault.copies import Candidate, archived_copy
 from datactl.vault.findings import Finding, Severity
 from datactl.vault.holdings import Holdings
+from datactl.vault.identity import Identity, new_id
 from datactl.vault.idkey import hash_id, normalise_id_key
-from datactl.vault.manifest import Aborted, Manifest, Stored
+from datactl.vault.manifest import Aborted, Manifest, Stored, Unreadable
 from datactl.vault.members import Member
 from datactl.vault.names import Rank, SegmentName
 from datactl.vault.receipts import Bitmap, Receipt, Receipts
@@ -23,6 +24,7 @@ __all__ = [
     "Candidate",
     "Finding",
     "Holdings",
+    "Identity",
     "Manifest",
     "Member",
     "Rank",
@@ -35,11 +37,13 @@ __all__ = [
     "Severity",
     "Stored",
     "StoredDocument",
+    "Unreadable",
     "Vault",
     "VerifiedSegment",
     "VerifiedSidecar",
     "archived_copy",
     "hash_id",
+    "new_id",
     "normalise_id_key",
     "open_vault",
 ]

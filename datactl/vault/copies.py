@@ -44,7 +44,7 @@ def archived_copy(candidates: Iterable[Candidate], *, absent: bool) -> Candidate
     for copies in _by_rank(candidates):
         restored = restored or any(copy.restored for copy in copies)
         if any(_left(copy, absent) for copy in copies):
-            return None if restored else _current(copies)
+            return None if restored else _current(copies, absent)
     return None
 
 
@@ -67,7 +67,10 @@ def _left(copy: Candidate, absent: bool) -> bool:
     return absent if copy.receipt is None else copy.receipt
 
 
-def _current(copies: list[Candidate]) -> Candidate:
-    """Of copies of one rank, the one that no other supersedes."""
+def _current(copies: list[Candidate], absent: bool) -> Candidate:
+    """Of copies of one rank, the one that no other supersedes; of several in that segment, the last that left."""
     superseded = {name for copy in copies for name in copy.manifest.supersedes}
-    return next((copy for copy in copies if copy.manifest.name not in superseded), copies[0])
+    names = [copy.manifest.name for copy in copies]
+    name = next((name for name in names if name not in superseded), names[0])
+    there = [copy for copy in copies if copy.manifest.name == name]
+    return max(there, key=lambda copy: (_left(copy, absent), copy.position))

@@ -22,8 +22,11 @@ def latest_epoch(store: ObjectStore, model: str) -> int:
     return latest
 
 
-def claim_epoch(store: ObjectStore, model: str, now: datetime) -> int:
-    """Claim the next epoch: higher than every one before, and nobody else's. What is in it is for a person's eyes."""
+def claim_epoch(store: ObjectStore, model: str, now: datetime, *, above: int = 0) -> int:
+    """Claim the next epoch: higher than every one before and than `above`, and nobody else's.
+
+    What is in it is for a person's eyes.
+    """
     claim = {
         "claimedAt": date_text(now),
         "host": socket.gethostname(),
@@ -31,7 +34,7 @@ def claim_epoch(store: ObjectStore, model: str, now: datetime) -> int:
         "nonce": secrets.token_hex(8),
     }
     data = json.dumps(claim).encode()
-    epoch = latest_epoch(store, model)
+    epoch = max(latest_epoch(store, model), above)
     while True:
         epoch += 1
         key = names.epoch_key(model, epoch)

@@ -26,6 +26,7 @@ class Finding:
 FROM_ANOTHER_COPY = "Bring this object back from another copy of the vault; keep the damaged one aside."
 
 CODES: dict[str, tuple[Severity, str]] = {
+    "identity_damaged": (Severity.DAMAGE, FROM_ANOTHER_COPY),
     "manifest_damaged": (Severity.DAMAGE, FROM_ANOTHER_COPY),
     "segment_damaged": (Severity.DAMAGE, FROM_ANOTHER_COPY),
     "metadata_damaged": (Severity.DAMAGE, FROM_ANOTHER_COPY),

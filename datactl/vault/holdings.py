@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
+
+from datactl.vault.manifest import Manifest
+from datactl.vault.receipts import Receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +18,18 @@ class Holdings:
     documents: int = 0
     raw_bytes: int = 0
     stored_bytes: int = 0
+
+    @classmethod
+    def of(cls, segments: Iterable[tuple[Manifest, Receipts]]) -> Self:
+        """Counted. A segment without receipt counts whole: its run is not done."""
+        number = documents = raw_bytes = stored_bytes = 0
+        for manifest, receipts in segments:
+            held = manifest.documents if receipts.deleted is None else len(receipts.deleted)
+            number += 1
+            documents += max(0, held - len(receipts.restored))
+            raw_bytes += manifest.raw_bytes
+            stored_bytes += manifest.segment.size
+        return cls(number, documents, raw_bytes, stored_bytes)
 
     @property
     def ratio(self) -> float | None:

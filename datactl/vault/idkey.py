@@ -22,7 +22,8 @@ DEEPEST = 250
 _DOUBLE = Struct("<d")
 _DOUBLE_TYPE, _STRING_TYPE, _DOCUMENT_TYPE, _ARRAY_TYPE = 0x01, 0x02, 0x03, 0x04
 _SYMBOL_TYPE, _INT_TYPE, _LONG_TYPE, _DECIMAL_TYPE = 0x0E, 0x10, 0x12, 0x13
-_NUMBERS = frozenset((_DOUBLE_TYPE, _INT_TYPE, _LONG_TYPE, _DECIMAL_TYPE))
+_LENGTHS = {_INT_TYPE: 4, _LONG_TYPE: 8, _DOUBLE_TYPE: 8, _DECIMAL_TYPE: 16}
+_NUMBERS = frozenset(_LENGTHS)
 _REWRITTEN = _NUMBERS | {_SYMBOL_TYPE, _DOCUMENT_TYPE, _ARRAY_TYPE}
 
 
@@ -34,8 +35,15 @@ def normalise_id_key(id_key: bytes) -> bytes:
     """
     if not id_key:
         raise BadId("an _id has no bytes")
-    if id_key[0] not in _REWRITTEN:
+    kind = id_key[0]
+    if kind not in _REWRITTEN:
         return id_key
+    if kind == _INT_TYPE and len(id_key) == 5:  # the usual number, without detours: what `_normal` makes of it
+        text = str(int.from_bytes(id_key[1:], "little", signed=True))
+        bare = text.rstrip("0")
+        if bare:
+            form = f"{bare}e{len(text) - len(bare)}".encode()
+            return b"\x01" + len(form).to_bytes(2, "little") + form
     try:
         return _normal(id_key[0], id_key[1:], 0)
     except InvalidDocument as error:
@@ -73,7 +81,7 @@ def _nested(kind: int, value: bytes, depth: int) -> bytes:
 
 def _number(kind: int, value: bytes) -> bytes:
     """A number as its decimal digits without trailing zeros and its power of ten: exact for every BSON number."""
-    if len(value) != {_INT_TYPE: 4, _LONG_TYPE: 8, _DOUBLE_TYPE: 8, _DECIMAL_TYPE: 16}[kind]:
+    if len(value) != _LENGTHS[kind]:
         raise BadId("a number in an _id has a wrong length", why=f"{len(value)} bytes of BSON type 0x{kind:02x}")
     if kind in (_INT_TYPE, _LONG_TYPE):
         return _digits(str(int.from_bytes(value, "little", signed=True)), 0)

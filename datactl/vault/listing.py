@@ -8,10 +8,14 @@ from datactl.objects import ObjectStore
 from datactl.vault import names
 
 
-def names_in(store: ObjectStore, kind: str, model: str, *suffixes: str) -> Iterator[str]:
-    """Segment names, sorted and each once, that have an object of this kind with one of the suffixes."""
+def names_in(store: ObjectStore, kind: str, model: str, *suffixes: str, after: str | None = None) -> Iterator[str]:
+    """Segment names, sorted and each once, that have an object of this kind with one of the suffixes.
+
+    `after`: only names that come after this one; the store skips the others.
+    """
     last = None
-    for info in store.list(names.folder(kind, model)):
+    folder = names.folder(kind, model)
+    for info in store.list(folder, start_after=None if after is None else f"{folder}{after}{suffixes[-1]}"):
         for suffix in suffixes:
             name = names.name_in(info.key, suffix)
             if name is not None and name != last:

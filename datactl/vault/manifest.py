@@ -133,6 +133,19 @@ class Aborted:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A register that is not whole, where it stands among manifests: what it says may be newer than all below it."""
+
+    model: str
+    name: str
+    damage: VaultDamaged
+
+    @property
+    def rank(self) -> Rank:
+        return SegmentName.parse(self.name).rank
+
+
 def read_register(data: bytes, model: str, name: str, key: str) -> Manifest | Aborted:
     """What a register holds. Raises `VaultDamaged` if it is not whole, or not that of `name`."""
     fields = unseal(data, FORMAT, key)

@@ -15,6 +15,7 @@ INDEXES = "indexes"
 MANIFESTS = "manifests"
 RECEIPTS = "receipts"
 EPOCHS = "epochs"
+IDENTITY = "vault.json"
 
 _NAME = re.compile(r"(\d{8})-(\d{6})-([0-9a-f]{16})\Z")
 _EPOCH = re.compile(r"/(\d{10})\Z")

@@ -16,6 +16,7 @@ LONGEST_DOCUMENT = 16 * 1024 * 1024 + 16 * 1024
 
 _LENGTH = struct.Struct("<i")
 _OBJECT_ID_FIRST = b"\x07_id\x00"
+_STRING_FIRST = b"\x02_id\x00"
 _FIXED = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
 _STRINGS = frozenset((0x02, 0x0D, 0x0E))
 _DOCUMENTS = frozenset((0x03, 0x04))
@@ -46,6 +47,10 @@ def id_key(document: bytes) -> bytes:
     """The id key of a document. Raises `InvalidDocument` if it has no `_id` or is not BSON."""
     if document[4:9] == _OBJECT_ID_FIRST and len(document) >= 22:
         return b"\x07" + document[9:21]
+    if document[4:9] == _STRING_FIRST and len(document) > 18:
+        stop = 13 + int(_LENGTH.unpack_from(document, 9)[0])
+        if 13 < stop < len(document):
+            return b"\x02" + document[9:stop]
     fixed = _FIXED.get(document[4]) if document[5:9] == b"_id\x00" else None
     if fixed is not None and len(document) > 9 + fixed:
         return document[4:5] + document[9 : 9 + fixed]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -15,13 +15,14 @@ from datactl.vault import epochs, names, search, sidecar
 from datactl.vault.copies import Candidate, archived_copy
 from datactl.vault.findings import Finding
 from datactl.vault.holdings import Holdings
+from datactl.vault.identity import Identity, put_identity, read_identity
 from datactl.vault.idkey import hash_id, normalise_id_key
 from datactl.vault.listing import models_of, names_in, names_with_deleted_receipt, only_left
-from datactl.vault.manifest import Aborted, Manifest, Stored, read_register
+from datactl.vault.manifest import Aborted, Manifest, Stored, Unreadable, read_register
 from datactl.vault.names import Rank, SegmentName
 from datactl.vault.receipts import Bitmap, Receipt, Receipts, read_receipt
 from datactl.vault.segment import SealedSegment
-from datactl.vault.verified import VerifiedSegment, VerifiedSidecar, stored
+from datactl.vault.verified import VerifiedSegment, VerifiedSidecar, checked_trailer, stored
 
 
 class Retrieved(NamedTuple):
@@ -49,15 +50,23 @@ class Vault:
         self._now = clock
         self._registers: dict[tuple[str, str], Manifest | Aborted] = {}
 
-    # -- epochs --
+    # -- identity and epochs --
+
+    def identity(self) -> Identity | None:
+        """Which vault this is and whose; None where nothing says so. Read anew each time."""
+        return read_identity(self.store)
+
+    def identify(self, database: str, name: str) -> Identity:
+        """Make this the vault of the database of this id, unless it has an identity; the one it has now."""
+        return put_identity(self.store, Identity.new(database, name, self._clock()))
 
     def latest_epoch(self, model: str) -> int:
         """The highest epoch that was claimed for a model, 0 if none."""
         return epochs.latest_epoch(self.store, model)
 
-    def claim_epoch(self, model: str) -> int:
-        """Claim the next epoch of a model: higher than every one before, and nobody else's."""
-        return epochs.claim_epoch(self.store, model, self._clock())
+    def claim_epoch(self, model: str, *, above: int = 0) -> int:
+        """Claim the next epoch of a model: higher than every one before and than `above`, and nobody else's."""
+        return epochs.claim_epoch(self.store, model, self._clock(), above=above)
 
     # -- writing --
 
@@ -153,6 +162,18 @@ class Vault:
             raise Conflict(f"segment {name} of {model} cannot be aborted", why="it is committed", name=str(name))
         return found
 
+    def confirm(self, manifest: Manifest) -> None:
+        """Make sure that a manifest is durable though whoever wrote it may have died before it was: put it once more.
+
+        Raises `Conflict` if the register holds something else.
+        """
+        if self._put_register(manifest) != manifest:
+            raise Conflict(
+                f"segment {manifest.name} of {manifest.model} has another manifest",
+                next="Run `datactl archive verify`.",
+                name=manifest.name,
+            )
+
     def put_deleted_receipt(
         self, manifest: Manifest, positions: Bitmap | Iterable[int], *, op: str, actor: str | None = None
     ) -> Receipt:
@@ -219,20 +240,49 @@ class Vault:
             if isinstance(found, Manifest):
                 yield found
 
-    def by_rank(self, model: str) -> list[Manifest]:
-        """The committed segments of a model, the highest rank first: what `locate` goes through."""
-        return sorted(self.manifests(model), key=lambda manifest: (manifest.rank, manifest.name), reverse=True)
+    def by_rank(self, model: str, *, after: str | None = None) -> list[Manifest | Unreadable]:
+        """The committed segments of a model, the highest rank first: what `locate` goes through.
+
+        `after`: only those whose names come after this one. A register that is not whole stands at the rank of its
+        name, which is the highest it can have: a compacted segment's name is newer than its rank.
+        """
+        found: list[Manifest | Unreadable] = []
+        for name in names_in(self.store, names.MANIFESTS, model, ".json", after=after):
+            try:
+                register = self.manifest(model, name)
+            except VaultDamaged as damage:
+                found.append(Unreadable(model, name, damage))
+                continue
+            if isinstance(register, Manifest):
+                found.append(register)
+        return sorted(found, key=lambda each: (each.rank, each.name), reverse=True)
 
     def segments_without_manifest(self, model: str) -> Iterator[str]:
         """Names that have a segment (or its metadata) and an empty register: what a run left, or still writes."""
         segments = names_in(self.store, names.SEGMENTS, model, ".metadata.json.gz", ".bson.gz")
         return only_left(segments, names_in(self.store, names.MANIFESTS, model, ".json"))
 
-    def manifests_without_receipt(self, model: str) -> Iterator[Manifest]:
-        """Committed segments whose run is not done: no `deleted` receipt yet."""
+    def namespace_of(self, model: str, name: str) -> str | None:
+        """`db.collection` of a segment that may have no manifest, from its trailer; None if it has no whole segment."""
+        try:
+            return checked_trailer(self.store.get(names.segment_key(model, name)), model, name).namespace
+        except (ObjectMissing, VaultDamaged):
+            return None
+
+    def manifests_without_receipt(self, model: str, *, damaged: list[VaultDamaged] | None = None) -> Iterator[Manifest]:
+        """Committed segments whose run is not done: no `deleted` receipt yet.
+
+        `damaged`: takes what is wrong with a register that is not whole, which is passed over then; else it is raised.
+        """
         registers = names_in(self.store, names.MANIFESTS, model, ".json")
         for name in only_left(registers, names_with_deleted_receipt(self.store, model)):
-            found = self.manifest(model, name)
+            try:
+                found = self.manifest(model, name)
+            except VaultDamaged as damage:
+                if damaged is None:
+                    raise
+                damaged.append(damage)
+                continue
             if isinstance(found, Manifest):
                 yield found
 
@@ -250,24 +300,19 @@ class Vault:
                 restored.append(receipt)
         return Receipts(manifest.documents, deleted, tuple(restored))
 
-    def holdings(self, model: str) -> Holdings:
-        """What is in the vault and not in MongoDB. A segment without receipt counts whole: its run is not done."""
-        segments = documents = raw_bytes = stored_bytes = 0
-        for manifest in self.manifests(model):
-            receipts = self.receipts(manifest)
-            held = manifest.documents if receipts.deleted is None else len(receipts.deleted)
-            segments += 1
-            documents += max(0, held - len(receipts.restored))
-            raw_bytes += manifest.raw_bytes
-            stored_bytes += manifest.segment.size
-        return Holdings(segments, documents, raw_bytes, stored_bytes)
+    def holdings(self, model: str, *, namespaces: Container[str] | None = None) -> Holdings:
+        """What is in the vault and not in MongoDB; of segments of `namespaces`, None: of all."""
+        counted = (each for each in self.manifests(model) if namespaces is None or each.namespace in namespaces)
+        return Holdings.of((manifest, self.receipts(manifest)) for manifest in counted)
 
-    def locate(self, model: str, id_key: bytes, *, within: Sequence[Manifest] | None = None) -> Iterator[Candidate]:
+    def locate(
+        self, model: str, id_key: bytes, *, within: Sequence[Manifest | Unreadable] | None = None
+    ) -> Iterator[Candidate]:
         """Copies of the document whose `_id` has this id key (BSON type byte and value bytes), highest rank first.
 
         Reads at most three small ranges of each segment's sidecar, as far as the caller iterates. `within`: the
         answer of `by_rank`, so that many look-ups list once. A 64-bit hash decides: `fetch` proves the `_id`.
-        Raises `VaultDamaged` when it comes to a sidecar that is not whole: an older copy is no answer then.
+        Raises `VaultDamaged` when it comes to a register or sidecar that is not whole: an older copy is no answer then.
         """
         normal = normalise_id_key(id_key)
         value = hash_id(normal)
@@ -286,7 +331,7 @@ class Vault:
         return search.fetch(self.store, candidate)
 
     def retrieve(
-        self, model: str, id_key: bytes, *, absent: bool, within: Sequence[Manifest] | None = None
+        self, model: str, id_key: bytes, *, absent: bool, within: Sequence[Manifest | Unreadable] | None = None
     ) -> Retrieved | None:
         """The archived copy of a document with its BSON, or None: `locate`, `archived_copy` and `fetch` in one."""
         others: set[tuple[str, int]] = set()
@@ -306,8 +351,9 @@ class Vault:
         Reads everything again and trusts nothing that was remembered: presence, sizes, SHA-256, counts. `deep` also
         reads every member and document, and builds every index anew. Announces `verify` steps, one per segment.
         """
-        from datactl.vault.verify import verify_model
+        from datactl.vault.verify import verify_identity, verify_model
 
+        yield from verify_identity(self.store)
         for each in self.models() if model is None else [model]:
             yield from verify_model(self.store, each, deep=deep, watch=watch)
 
@@ -318,7 +364,9 @@ class Vault:
         moment = self._now()
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
-    def _copies_in(self, manifest: Manifest, normal: bytes, value: int) -> Iterator[Candidate]:
+    def _copies_in(self, manifest: Manifest | Unreadable, normal: bytes, value: int) -> Iterator[Candidate]:
+        if isinstance(manifest, Unreadable):
+            raise manifest.damage
         found = search.places(self.store, manifest, value)
         if not found:
             return

@@ -78,6 +78,20 @@ class VerifiedSegment:
         if chunk:
             yield chunk
 
+    def repeated(self) -> frozenset[int]:
+        """Positions of documents whose `_id` comes again later in the segment. Runs of today make none."""
+        if len(set(self.hashes)) == self.documents:
+            return frozenset()
+        last: dict[bytes, int] = {}
+        found: set[int] = set()
+        for member in self.members():
+            for each in member:
+                normal = normalise_id_key(each.id_key)
+                if normal in last:
+                    found.add(last[normal])
+                last[normal] = each.position
+        return frozenset(found)
+
     def _documents(self, member: Member) -> list[bytes]:
         return member_documents(self._data[member.offset : member.offset + member.length], member)
 

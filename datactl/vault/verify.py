@@ -11,6 +11,7 @@ from datactl.objects import ObjectStore
 from datactl.steps import Watcher
 from datactl.vault import names, sidecar
 from datactl.vault.findings import Finding, finding
+from datactl.vault.identity import read_identity
 from datactl.vault.listing import names_in, only_left
 from datactl.vault.manifest import Aborted, Manifest, Stored, read_register
 from datactl.vault.receipts import read_receipt
@@ -31,6 +32,14 @@ def verify_model(store: ObjectStore, model: str, *, deep: bool, watch: Watcher) 
         key = names.segment_key(model, name)
         yield finding("uncommitted", model, key, f"segment {name} of {model} has no manifest")
     yield from _verify_receipts_alone(store, model, registers)
+
+
+def verify_identity(store: ObjectStore) -> Iterator[Finding]:
+    """The finding of a `vault.json` that is not whole: without it no run can tell that this is its vault."""
+    try:
+        read_identity(store)
+    except VaultDamaged as damage:
+        yield finding("identity_damaged", "", names.IDENTITY, str(damage))
 
 
 def _verify_register(store: ObjectStore, model: str, name: str, deep: bool) -> Iterator[Finding]:

@@ -8,9 +8,12 @@ from typing import Any
 import bson
 import pytest
 from bson import ObjectId
+from pymongo.collection import Collection
 
 from datactl.archive import Kept, Place
+from datactl.archive.documents import leads_through_list, may_lead_through_list, readable_id
 from datactl.errors import NotSoftDeletable, UsageError
+from datactl.mongo import Capabilities, raw_id
 from datactl.schema import Registry, define_model
 from datactl.steps import Step, Watcher
 from tests.archive.desk import Desk, account
@@ -62,6 +65,91 @@ def test_what_is_due_leaves_and_the_rest_stays(desk: Desk) -> None:
     assert [each["aggregateId"] for each in events] == list(report.segments)
     assert sum(each["payload"]["archived"]["removed"] for each in events) == 700
     assert not list(desk.mongo.collection("datactl_fences").find())
+
+
+def test_a_list_of_dates_is_no_date(desk: Desk) -> None:
+    """A comparison looks into lists; what is planned and what is taken are one set."""
+    long_ago = desk.mongo.server_time() - timedelta(days=100)
+    one, two, three = desk.marked(3)
+    lists = desk.insert([{**one, "deletedAt": [long_ago]}, {**two, "deletedAt": [desk.mongo.server_time(), long_ago]}])
+    due = desk.insert([three])
+    plan = desk.archiver().plan("Post", 90)
+    assert (plan.documents, plan.undated) == (1, 2)
+    assert run(desk).archived == 1
+    assert desk.live() == lists
+    assert account(desk, due | lists).archived == 1
+
+
+def test_a_date_inside_a_list_is_no_date(desk: Desk) -> None:
+    fields = {"items": {"type": "array", "of": {"type": "object", "fields": {"at": {"type": "date"}}}}}
+    archive = {"after": "30d", "select": {"by": "items.at", "where": {}}}
+    desk.registry = Registry([define_model("Post", fields, enable_soft_delete=False, archive=archive)])
+    old = desk.mongo.server_time() - timedelta(days=60)
+    before = desk.insert([{"_id": ObjectId(), "items": [{"at": old}]}])
+    before |= desk.insert([{"_id": ObjectId(), "items": {"at": old}}])
+    plan = desk.archiver().plan("Post")
+    assert (plan.documents, plan.undated) == (1, 1)
+    assert desk.archiver().run(plan).archived == 1
+    assert account(desk, before).live == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "on_the_way"),
+    [
+        ({"a": {"at": 1}, "at": 2}, "at", False),
+        ({"a": 1, "at": [2]}, "at", True),
+        ({"a": {"at": [2]}, "at": 2}, "at", False),
+        ({"a": [{"at": 2}]}, "a.at", True),
+        ({"b": 1, "a": {"at": [2]}}, "a.at", True),
+        ({"a": {"at": 2, "b": {"at": [1]}}}, "a.at", False),
+        ({"at": [2], "a": 1}, "a.at", False),
+        ({"at": [2]}, "a.at", False),
+    ],
+)
+def test_where_a_list_is_on_the_way_to_a_value(document: dict[str, Any], path: str, on_the_way: bool) -> None:
+    raw = bson.encode(document)
+    assert leads_through_list(raw, path) is on_the_way
+    assert may_lead_through_list(raw, path) or not on_the_way
+
+
+@pytest.mark.parametrize("kind", ["hashed", "text", "2dsphere"])
+def test_an_index_without_the_order_of_dates_is_none(desk: Desk, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, Any] = {"i": {"key": [("deletedAt", kind)]}}
+    monkeypatch.setattr(Collection, "index_information", lambda collection: told)
+    assert desk.archiver().plan("Post", 90).indexed is False
+    told["j"] = {"key": [("deleted", 1), ("deletedAt", -1)]}
+    assert desk.archiver().plan("Post", 90).indexed is True
+
+
+@pytest.mark.parametrize(
+    ("key", "refused"), [(["tenant"], True), (["_id", "tenant"], True), (["_id"], False), ([], False)]
+)
+def test_a_collection_sharded_by_something_else_is_refused(
+    desk: Desk, key: list[str], refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = desk.insert(desk.marked(2))
+    plan = desk.archiver().plan("Post", 90)
+    monkeypatch.setattr(Capabilities, "topology", "sharded")
+    rows = desk.mongo.client["config"]["collections"]
+    row = {"_id": f"{desk.mongo.database.name}.posts", "key": dict.fromkeys(key, 1)}
+    if key:
+        rows.insert_one(row)
+    try:
+        if refused:
+            for act in (lambda: desk.archiver().plan("Post", 90), lambda: desk.archiver().run(plan)):
+                with pytest.raises(UsageError, match="tenant"):
+                    act()
+            assert desk.live() == before
+        else:
+            assert run(desk).archived == 2
+    finally:
+        rows.delete_one({"_id": row["_id"]})
+
+
+def test_an_id_that_is_no_text_is_told_with_a_replacement_character() -> None:
+    """Not UTF-8, as an old driver may have written it: a report stops no run."""
+    assert readable_id(b"\x02\x03\x00\x00\x00\xff\xfe\x00") == "\ufffd\ufffd"
+    assert readable_id(raw_id(bson.encode({"_id": 7}))) == 7
 
 
 def test_running_again_finds_nothing(desk: Desk) -> None:

@@ -14,9 +14,10 @@ import pytest
 from bson import ObjectId
 
 from datactl.archive import Place, RestoreReport
-from datactl.errors import BadId, NotFound, PartlyDone, RestoreConflict, UsageError, VaultDamaged
+from datactl.errors import BadId, InvalidDocument, NotFound, PartlyDone, RestoreConflict, UsageError, VaultDamaged
 from datactl.mongo import raw_id
 from datactl.schema import Registry, define_model
+from datactl.vault import Vault
 from tests.archive.desk import Desk, account
 from tests.archive.killing import ROOT, Recorder
 from tests.archive.stores import WrappedStore
@@ -331,6 +332,62 @@ def _bare(document: bytes) -> bytes:
     return without(document, {"deleted", "deletedAt", "deletedBy"})
 
 
+SELECTING = {"after": "30d", "select": {"by": "createdOn", "where": {"kind": "log"}}}
+
+
+@pytest.mark.parametrize("came_from", [Place.ARCHIVED, Place.MARKED])
+def test_what_a_selection_names_is_held_when_it_is_live_again(desk: Desk, came_from: Place) -> None:
+    fields = {"kind": {"type": "string"}, "createdOn": {"type": "date"}}
+    desk.registry = Registry([define_model("Post", fields, enable_soft_delete=True, archive=SELECTING)])
+    old = desk.mongo.server_time() - timedelta(days=100)
+    (document,) = desk.marked(1, kind="log", createdOn=old)
+    desk.insert([document])
+    if came_from is Place.ARCHIVED:
+        assert archive(desk).archived == 1
+    report = desk.restorer().restore("Post", [document["_id"]])
+    assert [each.came_from for each in report.restored] == [came_from]
+    assert archive(desk).archived == 0
+    assert desk.posts.count_documents({"deleted": {"$ne": True}}) == 1
+
+
+def test_a_refused_restore_of_what_a_selection_names_holds_nothing(desk: Desk) -> None:
+    fields = {"kind": {"type": "string"}, "createdOn": {"type": "date"}, "slug": {"type": "string"}}
+    options = {"enable_soft_delete": True, "unique_fields": ["slug"], "additional_fields": True}
+    desk.registry = Registry([define_model("Post", fields, archive=SELECTING, **options)])
+    (document,) = desk.marked(1, slug="one")
+    desk.insert([document, {"_id": ObjectId(), "slug": "one"}])
+    with pytest.raises(RestoreConflict):
+        desk.restorer().restore("Post", [document["_id"]]).raise_failures()
+    assert desk.mongo.collection("datactl_holds").count_documents({}) == 0
+    assert archive(desk).archived == 1
+
+
+def test_as_archived_holds_a_document_that_has_its_mark_still(desk: Desk) -> None:
+    before = desk.insert(documents := desk.marked(2))
+    report = desk.restorer().restore("Post", [documents[0]["_id"]], as_archived=True)
+    assert (report.unchanged, report.restored) == ((documents[0]["_id"],), ())
+    assert archive(desk).archived == 1
+    assert desk.live() == dict(list(before.items())[:1])
+
+
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("path", ["_id", "serial", "address.zip", "address", "deleted"])
+def test_what_never_changes_is_not_given_on_the_way(desk: Desk, path: str, marked: bool) -> None:
+    fields = {
+        "serial": {"type": "string", "immutable": True},
+        "address": {"type": "object", "fields": {"zip": {"type": "string", "immutable": True}}},
+    }
+    desk.registry = Registry([define_model("Post", fields, enable_soft_delete=True, additional_fields=True)])
+    before = desk.insert([document := desk.marked(1)[0]])
+    if not marked:
+        archive(desk)
+    values = {"_id": str(ObjectId()), "serial": "2", "address.zip": "1", "address": {"zip": "1"}, "deleted": True}
+    with pytest.raises(InvalidDocument):
+        desk.restorer().restore("Post", [document["_id"]], set={path: values[path]})
+    assert desk.live() == (before if marked else {})
+    assert (desk.archived() == {}) is marked
+
+
 def test_between_the_insert_and_its_receipt_find_offers_no_copy(desk: Desk) -> None:
     (lost,) = archived_ids(desk, 1)
     killed_restore(desk, [lost], ("insert", "after", 1))
@@ -360,7 +417,95 @@ def test_a_restore_reads_little_whatever_the_vault_holds(desk: Desk) -> None:
     whole = [key for call, key in store.keys if call == "get"]
     assert not [key for key in whole if key.startswith(("segments/", "indexes/"))]
     assert len([key for key in whole if key.startswith("manifests/")]) <= 100
+    # Looked at again when it is inserted: what is newer than the newest known, and the receipts of the one segment.
+    assert store.keys.count(("list", "manifests/Post/")) == 2
+    (segment,) = {key.split("/")[2] for key in whole if key.startswith("receipts/")}
+    assert store.keys.count(("get", f"receipts/Post/{segment}/deleted.json")) == 2
     names = set(desk.mongo.database.list_collection_names())
     assert desk.mongo.collection("outboxes").count_documents({"eventType": "PostArchived"}) == 100
     rows = {name: desk.mongo.collection(name).count_documents({}) for name in names}
     assert {name for name, count in rows.items() if count > 101} == set()
+
+
+def lost_again(desk: Desk) -> tuple[ObjectId, str]:
+    """Restored, and then gone: the database was brought back from a backup that is older than the restore."""
+    (lost,) = archived_ids(desk, 1)
+    desk.restorer().restore("Post", [lost]).raise_failures()
+    desk.posts.delete_one({"_id": lost})
+    (segment,) = desk.vault.manifests("Post")
+    return lost, segment.name
+
+
+def test_what_was_restored_and_lost_since_says_which_copies_there_are(desk: Desk) -> None:
+    lost, segment = lost_again(desk)
+    with pytest.raises(NotFound, match="no copy of it is left") as raised:
+        desk.restorer().restore("Post", [lost]).raise_failures()
+    assert f"segment {segment} of" in (raised.value.why or "")
+    assert "brought back" in (raised.value.why or "")
+    assert raised.value.next is not None
+    assert raised.value.next.endswith(f"datactl restore Post {lost} --from {segment}")
+    (copy,) = raised.value.details["copies"]
+    assert (copy["segment"], copy["removed"], copy["restoredAt"] is not None) == (segment, True, True)
+
+
+def test_a_named_copy_comes_back_although_it_was_restored(desk: Desk) -> None:
+    lost, segment = lost_again(desk)
+    report = desk.restorer().restore("Post", [lost], from_segment=segment)
+    report.raise_failures()
+    assert [(each.id, each.copy.segment) for each in report.restored if each.copy] == [(lost, segment)]
+    assert desk.posts.count_documents({"_id": lost, "deleted": {"$exists": False}}) == 1
+    events = restored_events(desk)
+    assert [event["payload"]["archived"]["segment"] for event in events] == [segment] * 2
+    (manifest,) = desk.vault.manifests("Post")
+    assert [receipt.op for receipt in desk.vault.receipts(manifest).restored_receipts][-1] == report.op
+    assert desk.mongo.collection("datactl_restores").count_documents({}) == 0
+
+
+def test_a_named_copy_never_takes_the_place_of_a_document(desk: Desk) -> None:
+    lost, segment = lost_again(desk)
+    (document,) = desk.marked(1)
+    for there in ({"_id": lost, "title": "live"}, {**document, "_id": lost}):
+        desk.posts.insert_one(there)
+        with pytest.raises(RestoreConflict):
+            desk.restorer().restore("Post", [lost], from_segment=segment).raise_failures()
+        assert desk.posts.find_one({"_id": lost})["title"] == there["title"]
+        desk.posts.delete_one({"_id": lost})
+
+
+def test_a_named_copy_that_is_not_there(desk: Desk) -> None:
+    lost, segment = lost_again(desk)
+    archived_ids(desk, 1)
+    (other,) = [manifest.name for manifest in desk.vault.manifests("Post") if manifest.name != segment]
+    with pytest.raises(NotFound, match="has no copy"):
+        desk.restorer().restore("Post", [lost], from_segment=other).raise_failures()
+    with pytest.raises(NotFound, match="has no segment"):
+        desk.restorer().restore("Post", [lost], from_segment="00000099-000001-0123456789abcdef")
+    with pytest.raises(UsageError):
+        desk.restorer().restore("Post", [lost], from_segment="the newest")
+
+
+def test_an_older_copy_comes_back_by_its_name(desk: Desk) -> None:
+    """The newest one is not what is wanted."""
+    (lost,) = archived_ids(desk, 1, title="first")
+    (first,) = desk.vault.manifests("Post")
+    desk.restorer().restore("Post", [lost]).raise_failures()
+    marks = {"deleted": True, "deletedAt": desk.mongo.server_time() - timedelta(days=100)}
+    desk.posts.update_one({"_id": lost}, {"$set": {"title": "second", **marks}})
+    archive(desk)
+    desk.restorer().restore("Post", [lost], from_segment=first.name).raise_failures()
+    assert desk.posts.find_one({"_id": lost})["title"] == "first"
+
+
+def test_a_named_restore_killed_before_its_receipt_counts_as_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, segment = lost_again(desk)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Vault, "put_restored_receipt", killed)
+        with pytest.raises(KeyboardInterrupt):
+            desk.restorer().restore("Post", [lost], from_segment=segment)
+    report = desk.restorer().restore("Post", [lost], from_segment=segment)
+    assert [each.id for each in report.restored] == [lost]
+    assert len(restored_events(desk)) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import bson
@@ -9,9 +10,11 @@ import pytest
 
 from datactl.archive import removal
 from datactl.archive.documents import ids_filter
-from datactl.errors import DatabaseError, StoreFull
+from datactl.errors import DatabaseError, StoreFull, VaultDamaged
+from datactl.objects import files
 from datactl.vault import Aborted, SegmentName, SegmentWriter
-from tests.archive.desk import Desk, account
+from datactl.vault.names import manifest_key
+from tests.archive.desk import Desk, account, desk_at
 from tests.archive.stores import WrappedStore
 
 DUE = 40
@@ -62,11 +65,13 @@ def test_a_segment_without_manifest_is_given_up(desk: Desk) -> None:
 
 
 def test_what_a_later_run_writes_is_left_alone(desk: Desk) -> None:
-    writer = SegmentWriter("t.posts", "Post", name=SegmentName.new(99, 1))
+    run(desk)
+    namespace = desk.mongo.namespace(desk.model.collection)
+    writer = SegmentWriter(namespace, "Post", name=SegmentName.new(99, 1))
     writer.add(bson.encode({"_id": 1}))
     desk.vault.put_segment(writer.finish())
     report = run(desk)
-    assert (report.epoch, report.settled.aborted) == (1, 0)
+    assert (report.epoch, report.settled.aborted) == (2, 0)
     assert list(desk.vault.segments_without_manifest("Post"))
 
 
@@ -112,6 +117,84 @@ def test_held_documents_stay(desk: Desk) -> None:
     assert (report.settled.archived, report.settled.kept, report.archived) == (DUE - 3, 3, 0)
     found = account(desk, before)
     assert (found.live, found.archived) == (3, DUE - 3)
+
+
+def test_a_manifest_is_durable_before_anything_is_deleted_for_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its run may have died between the link and the fsync of the directory: a power cut would take the manifest."""
+    before = committed_and_still_there(desk)
+    (manifest,) = desk.vault.manifests("Post")
+    desk = desk_at(desk.mongo, desk.directory)  # a process of its own
+    real = files._fsync_directory
+    live_at: list[int] = []
+
+    def fsync(directory: Path) -> None:
+        real(directory)
+        if directory == (desk.directory / manifest_key("Post", manifest.name)).parent:
+            live_at.append(len(desk.live()))
+
+    monkeypatch.setattr(files, "_fsync_directory", fsync)
+    assert run(desk).settled.archived == DUE
+    assert live_at[:1] == [DUE]
+    assert account(desk, before).archived == DUE
+
+
+def damage(path: Path) -> bytes:
+    whole = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(whole[:30] + bytes((whole[30] ^ 1,)) + whole[31:])
+    return whole
+
+
+@pytest.mark.parametrize("kind", ["segment", "manifest"])
+def test_one_that_is_damaged_is_told_and_keeps_nothing_waiting(desk: Desk, kind: str) -> None:
+    before = committed_and_still_there(desk)
+    (manifest,) = desk.vault.manifests("Post")
+    key = manifest.segment_key if kind == "segment" else manifest_key("Post", manifest.name)
+    path = desk.directory / key
+    whole = damage(path)
+    # Documents of the damaged one are in MongoDB still: copied anew, by a segment of a higher rank.
+    other = left_behind(desk, "receipts/")
+    report = run(desk)
+    (told,) = report.settled.damaged
+    assert key in told
+    assert (report.settled.segments, report.settled.archived) == (1, 2 * DUE)
+    assert desk.vault.receipts(manifest).deleted is None
+    ids = [bson.decode(document)["_id"] for document in (before | other).values()]
+    assert desk.live() == {}
+    path.write_bytes(whole)
+    assert run(desk).settled.damaged == ()
+    desk.restorer().restore("Post", ids, as_archived=True).raise_failures()
+    assert desk.live() == before | other
+
+
+def test_a_receipt_that_cannot_be_written_keeps_no_other_waiting(desk: Desk) -> None:
+    documents = desk.marked(2)
+    desk.insert(documents)
+    run(desk)
+    (manifest,) = desk.vault.manifests("Post")
+    rows = desk.mongo.collection("datactl_restores")
+    lost = {"model": "Post", "segment": "00000001-000009-0123456789abcdef", "position": 0}
+    mine = {"model": "Post", "segment": manifest.name, "position": 1}
+    rows.insert_many({"_id": each, "op": "01K6ZR7M", "actor": None} for each in (lost, mine))
+    desk.restorer().restore("Post", [documents[0]["_id"]]).raise_failures()
+    assert list(desk.vault.receipts(manifest).restored) == [0, 1]
+    assert [row["_id"] for row in rows.find()] == [lost]
+    desk.insert(desk.marked(1))
+    report = run(desk)
+    assert report.archived == 1
+    assert len(report.settled.damaged) == 1
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_manifest_that_cannot_be_read_hides_what_is_older_and_no_more(desk: Desk, which: int) -> None:
+    old, new = desk.marked(2)
+    for document in (old, new):
+        desk.insert([document])
+        run(desk)
+    damage(desk.directory / manifest_key("Post", [each.name for each in desk.vault.manifests("Post")][which]))
+    assert len(desk.restorer().restore("Post", [new["_id"]]).restored) == which ^ 1
+    report = desk.restorer().restore("Post", [old["_id"]])
+    assert [type(each.error) for each in report.failed] == [VaultDamaged]
 
 
 def test_the_ledger_tells_what_became_of_a_killed_run(desk: Desk) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from datactl.errors import Locked
+from datactl.archive import bind
+from datactl.errors import Locked, VaultMismatch
 from datactl.mongo import Fence, Lease
 from datactl.steps import Step, Watcher
 from tests.archive.desk import Desk, account
@@ -60,6 +61,16 @@ def test_a_second_run_is_told_who_holds_the_model(desk: Desk) -> None:
     assert account(desk, before).archived == 50
 
 
+def test_a_run_that_is_refused_claims_no_epoch(desk: Desk) -> None:
+    archiver = desk.archiver()
+    plan = archiver.plan("Post", 90)
+    with Lease.acquire(desk.mongo, LEASE, epoch=3):
+        for _ in range(3):
+            with pytest.raises(Locked):
+                archiver.run(plan)
+    assert desk.vault.latest_epoch("Post") == 0
+
+
 def test_a_second_run_may_wait_for_the_first(desk: Desk) -> None:
     before = desk.insert(desk.marked(50))
     waiting = Waiting()
@@ -76,11 +87,33 @@ def test_a_second_run_may_wait_for_the_first(desk: Desk) -> None:
 
 
 def test_a_run_that_is_overtaken_before_its_lease_claims_again(desk: Desk) -> None:
+    class Overtaken(Watcher):
+        """Three runs come and go between its first epoch and its lease."""
+
+        met = False
+
+        def see(self, step: Step) -> None:
+            if (step.name, step.when) == ("lease", "before") and not self.met:
+                self.met = True
+                for _ in range(3):
+                    with Lease.acquire(desk.mongo, LEASE, epoch=desk.vault.claim_epoch("Post")):
+                        pass
+
+    desk.insert(desk.marked(5))
+    report = desk.archiver().run(desk.archiver().plan("Post", 90), watch=Overtaken())
+    assert (report.epoch, report.archived) == (5, 5)
+
+
+def test_epochs_that_lie_behind_are_not_caught_up_with(desk: Desk) -> None:
+    """A vault brought back from an older copy: new ranks would be below those of copies that the newest one had."""
     desk.insert(desk.marked(5))
     with Lease.acquire(desk.mongo, LEASE, epoch=3):
-        pass  # runs of epochs that this one does not know yet
-    report = desk.archiver().run(desk.archiver().plan("Post", 90))
-    assert (report.epoch, report.archived) == (4, 5)
+        pass  # an epoch that this vault never gave
+    archiver = desk.archiver()
+    for _ in range(4):
+        with pytest.raises(VaultMismatch, match="behind"):
+            archiver.run(archiver.plan("Post", 90))
+    assert len(desk.live()) == 5
 
 
 @pytest.mark.real
@@ -136,7 +169,8 @@ def test_a_paused_run_commits_nothing_once_its_lease_is_taken(desk: Desk, at: tu
 
 def test_fences_are_cleared_after_a_run(desk: Desk) -> None:
     desk.insert(desk.marked(5))
-    lease = Lease.acquire(desk.mongo, LEASE, epoch=1, ttl_s=60)
+    bind(desk.mongo, desk.vault)
+    lease = Lease.acquire(desk.mongo, LEASE, epoch=desk.vault.claim_epoch("Post"), ttl_s=60)
     Fence.create(lease, "left by a killed run")
     expire_lease(desk.mongo)
     archiver = desk.archiver()

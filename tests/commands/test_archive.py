@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from bson import ObjectId
 
+from datactl.archive import bind
 from datactl.mongo.leases import Holder, Lease
 from tests.commands.conftest import Project
 
@@ -130,12 +132,72 @@ def test_an_archived_document_that_clashes_comes_back_with_another_value(project
     assert (post["slug"], post["views"], post["title"]) == ("other", 12, "a")
 
 
+def test_a_named_copy_comes_back_once_more(project: Project, archived: list[str]) -> None:
+    """The database was restored from a backup that is older than a restore."""
+    lost = archived[0]
+    assert project.run("restore", "Post", lost).status == 0
+    project.database["posts"].delete_one({"_id": ObjectId(lost)})
+    refused = project.run("restore", "Post", lost)
+    assert refused.status == 6
+    (segment,) = project.run("archive", "list", "Post").json
+    following = f"datactl restore Post {lost} --from {segment['name']}"
+    assert following in refused.err
+    assert re.search(r"brought back \d{4}-\d\d-\d\d \d\d:\d\d UTC", refused.err)
+    nowhere = project.run("archive", "find", "Post", lost)
+    assert (nowhere.status, following in nowhere.err) == (6, True)
+    done = project.run("restore", "Post", lost, "--from", segment["name"])
+    assert (done.status, done.json["restored"][0]["copy"]["segment"]) == (0, segment["name"])
+    assert project.run("get", "Post", lost).status == 0
+    assert project.run("restore", "Post", lost, "--from", segment["name"]).status == 7
+    assert project.run("restore", "Post", lost, "--from", "no segment").status == 2
+
+
+def test_what_an_earlier_run_left_damaged_ends_in_exit_3_and_the_rest_is_archived(
+    project: Project, archived: list[str]
+) -> None:
+    (segment,) = project.run("archive", "list", "Post").json
+    vault = project.directory / ".datactl" / "vault"
+    (vault / "receipts" / "Post" / segment["name"] / "deleted.json").unlink()  # its run was killed before
+    (path,) = vault.glob("segments/Post/*.bson.gz")
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    more = project.create(2)
+    project.run("delete", "Post", *more)
+    project.age()
+    ended = project.run("archive", "Post")
+    assert ended.status == 3
+    (report,) = ended.json["reports"]
+    assert (report["archived"], len(report["settled"]["damaged"])) == (2, 1)
+    assert "[partly_done]" in ended.err
+    assert "datactl archive verify" in ended.err
+    assert archived
+
+
+def test_a_vault_in_memory_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = project.create(2)
+    project.run("delete", "Post", *ids)
+    project.age()
+    monkeypatch.setenv("DATACTL_VAULT", "memory:")
+    for words in (
+        ["archive", "Post"],
+        ["archive", "plan"],
+        ["archive", "list"],
+        ["restore", "Post", ids[0]],
+        ["stats"],
+    ):
+        ended = project.run(*words)
+        assert (ended.status, "[config]" in ended.err) == (2, True), words
+    assert project.database["posts"].count_documents({"deleted": True}) == 2
+
+
 def test_a_second_run_exits_11_and_names_the_first(project: Project) -> None:
     ids = project.create(1)
     project.run("delete", "Post", *ids)
     project.age()
     holder = Holder.here("zoe", "01K6ZR7M")
-    with Lease.acquire(project.workspace.mongo, "archive:Post", holder=holder):
+    mongo, vault = project.workspace.mongo, project.workspace.vault
+    bind(mongo, vault)
+    with Lease.acquire(mongo, "archive:Post", epoch=vault.claim_epoch("Post"), holder=holder):
         ended = project.run("archive", "Post")
         assert ended.status == 11
         assert "[locked]" in ended.err

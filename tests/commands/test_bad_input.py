@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from bson.datetime_ms import DatetimeMS
 
 from tests.commands.conftest import Project, Run, clean_environment
 from tests.engines import TestEngine
@@ -154,3 +156,71 @@ def test_a_pipe_closed_by_head(form: str, project: Project) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["find", "Post", "--filter", " "],
+        ["find", "Post", "--filter", ""],
+        ["delete", "Post", "--filter", " ", "--yes"],
+        ["update", "Post", "--filter", "\t", "--set", "views=9", "--yes"],
+    ],
+    ids=" ".join,
+)
+def test_a_blank_filter_is_refused(arguments: list[str], project: Project) -> None:
+    project.create(2)
+    ended = project.run(*arguments)
+    assert (ended.status, ended.out) == (2, "")
+    assert project.database["posts"].count_documents({"deleted": True}) == 0
+    assert project.database["posts"].count_documents({"views": 9}) == 0
+
+
+@pytest.mark.parametrize("more", [["--search", "x"], ["--page", "2"], ["--after", "x"], ["--envelope"]], ids=" ".join)
+def test_explain_does_not_ignore_what_it_does_not_explain(more: list[str], project: Project) -> None:
+    ended = project.run("find", "Post", "--explain", *more)
+    assert ended.status == 2
+    assert "--explain" in ended.err
+    assert "[usage]" in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--page", "9223372036854775807"], ["--page", "99999999999999999999999"], ["--limit", "9" * 30]],
+    ids=" ".join,
+)
+def test_a_page_beyond_what_the_database_counts(arguments: list[str], project: Project) -> None:
+    for more in ([], ["--explain"]) if arguments[0] == "--limit" else ([],):
+        ended = project.run("find", "Post", *arguments, *more)
+        assert ended.status == 2, ended.err
+        assert "further than the database counts   [usage]" in ended.err
+
+
+@pytest.mark.parametrize("days", ["99999999999", "800000", "9" * 5000])
+@pytest.mark.parametrize("words", [["archive"], ["archive", "plan"]], ids=" ".join)
+def test_days_before_the_calendar_begins(words: list[str], days: str, project: Project) -> None:
+    ended = project.run(*words, "Post", days)
+    assert ended.status == 2
+    assert "[usage]" in ended.err
+    assert project.run(*words, "Post", "00700000").status == 0
+
+
+@pytest.mark.parametrize("words", [["create", "Post"], ["update", "Post", "60f1b2c3d4e5f6789abcdef0", "--json"]])
+@pytest.mark.parametrize("levels", [120, 190, 300, 100_000])
+def test_json_nested_too_deeply(words: list[str], levels: int, project: Project) -> None:
+    (project.directory / "deep.json").write_text('{"title":' + '{"a":' * levels + "1" + "}" * (levels + 1))
+    ended = project.run(*words, "deep.json")
+    assert ended.status == 2, ended.err
+    assert "unexpected" not in ended.err
+
+
+@pytest.mark.real  # the embedded engine takes no such date
+def test_a_mark_before_the_year_one_does_not_stop_stats(project: Project) -> None:
+    project.create(1)
+    posts = project.database["posts"]
+    posts.update_many({}, {"$set": {"deleted": True, "deletedAt": DatetimeMS(-(10**15))}})
+    posts.insert_one({"deleted": True, "deletedAt": datetime(2020, 1, 1, tzinfo=UTC), "deleteReason": "x"})
+    ended = project.run("stats", "Post", "-o", "table")
+    assert ended.status == 0, ended.err
+    assert "-1000000000000000 ms" in ended.out
+    assert project.run("stats", "-o", "json").status == 0

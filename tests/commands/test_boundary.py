@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -86,19 +87,22 @@ def test_the_debug_variable_shows_the_traceback(run: Run, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("stop", "status"),
+    ("stop", "status", "following"),
     [
-        (KeyboardInterrupt(), 130),
-        (StopNow(signal.SIGTERM), 143),
-        (Interrupted("archive stopped", signal=signal.SIGTERM, next="run it again"), 143),
+        (KeyboardInterrupt(), 130, ""),
+        (StopNow(signal.SIGTERM), 143, "next: datactl ops list"),
+        (Interrupted("archive stopped", signal=signal.SIGTERM, next="run it again"), 143, "next: run it again"),
     ],
 )
-def test_a_stopped_run_says_so(stop: BaseException, status: int, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_says_so(
+    stop: BaseException, status: int, following: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failing(monkeypatch, stop)
     ended = run("config", "show")
     assert ended.status == status
     assert "[interrupted]" in ended.err
-    assert "run it again" in ended.err
+    assert following in ended.err
+    assert ("again" in ended.err) == ("again" in following)  # not everything can be run again
 
 
 def test_terminal_commands_in_an_error_are_shown_not_obeyed(run: Run) -> None:
@@ -163,6 +167,52 @@ def test_stdout_closed_from_the_start_is_no_crash(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["config", "show"], 0), (["create", "Post", "-"], 2), (["delete", "Post", "--filter", "x=1"], 10)],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_streams_closed_from_the_start_change_no_exit_code(
+    closed: str, arguments: list[str], status: int, tmp_path: Path
+) -> None:
+    (tmp_path / "models.yaml").write_text("models: {Post: {fields: {x: {type: int}}}}\n")
+    line = shlex.join([sys.executable, "-m", "datactl", *arguments])
+    done = subprocess.run(
+        ["sh", "-c", f"{line} {closed}"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == status
+    if "2>&-" not in closed:
+        assert bool(done.stderr) == bool(status)
+        assert b"unexpected" not in done.stderr
+
+
+def test_what_is_written_to_stderr_lands_in_no_file(tmp_path: Path) -> None:
+    """Without stdin and stderr their numbers would be those of the next files: the notice of a signal goes to 2."""
+    program = (
+        "import os, sys, datactl.cli as cli;"
+        "from datactl.render.stopping import _NOTICE, _STDERR;"
+        "kept = [];"
+        "opened = lambda: kept.extend(open(f'{n}.txt', 'w') for n in range(3));"
+        "cli._run = lambda _: (opened(), os.write(_STDERR, _NOTICE))[1] * 0;"
+        "sys.exit(cli.main([]))"
+    )
+    done = subprocess.run(
+        ["sh", "-c", shlex.join([sys.executable, "-c", program]) + " <&- >&- 2>&-"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert [(tmp_path / f"{n}.txt").read_text() for n in range(3)] == ["", "", ""]
 
 
 def test_data_is_utf8_whatever_the_locale(tmp_path: Path) -> None:

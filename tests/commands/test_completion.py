@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import datactl
 from datactl.cli import WORDS
 from datactl.commands.completion import Shell, install_path
 from datactl.commands.grammar import RootGroup
-from datactl.commands.shells import SHELLS, script, spots
+from datactl.commands.shells import SHELLS, script, spots, write_all
 from tests.commands.conftest import Run, clean_environment
 
 COMMITTED = Path(__file__).parents[2] / "completions"
@@ -40,7 +41,26 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_committed_script_is_the_generated_one(shell: str, run: Run) -> None:
     committed = (COMMITTED / FILES[shell]).read_text()
-    assert run("completion", "show", shell).out == committed, f"datactl completion show {shell} > {FILES[shell]}"
+    assert script(RootGroup(WORDS), shell) == committed, "python -m datactl.commands.shells"
+    assert run("completion", "show", shell).out == committed
+
+
+def test_all_scripts_are_written_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datactl.commands.completion.generated", lambda shell: tmp_path / FILES[shell])
+    write_all()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        name: (COMMITTED / name).read_text() for name in FILES.values()
+    }
+    assert COMMITTED.resolve().is_relative_to(Path(datactl.__file__).parent)  # they go with the package
+
+
+def test_no_script_is_built_when_one_is_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell asks at every start: walking the whole command table costs more than all the rest."""
+    built: list[str] = []
+    real = RootGroup.get_command
+    monkeypatch.setattr(RootGroup, "get_command", lambda *given: (built.append(given[-1]), real(*given))[1])
+    assert run("completion", "show", "bash").status == 0
+    assert set(built) == {"completion"}
 
 
 def bash(line: str, directory: Path, **env: str) -> list[str]:
@@ -70,7 +90,7 @@ OFFERS = [
     ("datactl find P", ["Post"]),
     ("datactl find --limit 3 P", ["Post"]),
     ("datactl find Post ", []),
-    ("datactl archive ", ["Comment", "Post", "find", "list", "plan", "verify"]),
+    ("datactl archive ", ["Comment", "Post", "adopt", "find", "list", "plan", "verify"]),
     ("datactl archive find C", ["Comment"]),
     ("datactl archive Post ", []),
     ("datactl find Post -o ", ["json", "ndjson", "table", "yaml"]),

@@ -77,3 +77,26 @@ def test_a_model_without_soft_delete_is_refused(project: Project) -> None:
         assert ended.status == 2
         assert "[not_soft_deletable]" in ended.err
     assert project.database["logs"].count_documents({}) == 1
+
+
+@pytest.mark.parametrize("how", ["typed", "given"])
+@pytest.mark.parametrize("change", [["delete"], ["update", "--set", "views=7"]], ids=lambda words: words[0])
+def test_what_came_to_match_after_the_question_is_not_changed(
+    how: str, change: list[str], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.create(3)
+    posts = project.database["posts"]
+
+    def asked_while_others_write(*_: object, **__: object) -> None:
+        confirm(*_, **(__ | {"given": "posts 3"}))  # type: ignore[arg-type]
+        posts.insert_many([{"title": "late", "content": "text", "views": 5} for _ in range(20)])
+
+    word, *rest = change
+    monkeypatch.setattr(f"datactl.commands.{word}.confirm", asked_while_others_write)
+    line = [word, "Post", "--filter", "views>=0", *rest]
+    ended = project.run(*line, *(["--confirm", "posts 3"] if how == "given" else []))
+    assert ended.status == 12
+    assert "23" in ended.err
+    assert posts.count_documents({"deleted": True}) == posts.count_documents({"views": 7}) == 0
+    monkeypatch.setattr(f"datactl.commands.{word}.confirm", lambda *_, **__: posts.insert_one({"views": 1}))
+    assert project.run(*line, "--yes", "-o", "json").json["matched"] == 24

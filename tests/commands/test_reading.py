@@ -71,3 +71,30 @@ def test_what_is_no_json_is_named_with_its_place(text: bytes, said: str, monkeyp
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(UsageError, match=r"cannot read posts\.json: No such file"):
         read_documents("posts.json")
+
+
+@pytest.mark.parametrize("opening", ['{"a":', "["], ids=["objects", "arrays"])
+@pytest.mark.parametrize("levels", [250, 5_000, 200_000])
+@pytest.mark.parametrize("more", ["", '\n{"a": 1}\n'])
+def test_json_that_is_nested_too_deeply(opening: str, levels: int, more: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    closing = "}" if opening.startswith("{") else "]"
+    text = '{"x":' + opening * levels + "1" + closing * levels + "}" + more
+    with pytest.raises(UsageError, match="nested too deeply"):
+        from_stdin(monkeypatch, text.encode())
+
+
+def test_a_hundred_levels_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '{"a":' * 100 + '{"$numberLong": "1"}' + "}" * 100
+    assert from_stdin(monkeypatch, text.encode())[0]
+
+
+def test_the_last_value_of_a_name_counts() -> None:
+    assert read_object('{"a": 1, "a": 2}') == {"a": 2}
+
+
+def test_the_line_of_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [b"", b"", b'{"n": 0}', b'{"n": 1}', b"  ", b'{"n": 2}', b"", b"", b'{"n": 3}', b'{"n": 4}']
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n".join(lines))))
+    given = read_documents("-")
+    assert [given.line_of(number) for number in range(5)] == [3, 4, 6, 9, 10]
+    assert read_documents("[]").line_of(0) is None

@@ -12,7 +12,7 @@ from datactl.errors import DatabaseError
 from datactl.events import make_payload, open_payload, without_secrets
 
 KEY = bytes(range(32))
-SECRETS = frozenset({"token", "supplier.password", "contacts.phone", "keys.$*.value"})
+SECRETS = frozenset({"token", "supplier.password", "contacts.phone", "keys.$*.value", "2024", "years.2025"})
 DOCUMENT = {
     "name": "x",
     "token": "T0P",
@@ -85,6 +85,13 @@ def test_another_key_another_event_and_an_altered_byte_are_refused() -> None:
         ({"token.inner": 1}, {}, ["token.inner"]),
         ({"name": "n"}, {"name": "n"}, None),
         ({"keys.b": {"value": 1, "kind": 2}}, {"keys.b": {"kind": 2}}, ["keys.b.value"]),
+        ({"keys.5.value": 1, "keys.5.kind": 2}, {"keys.5.kind": 2}, ["keys.5.value"]),
+        ({"keys.5": {"value": 1, "kind": 2}}, {"keys.5": {"kind": 2}}, ["keys.5.value"]),
+        ({"2024": 1, "7": 1}, {"7": 1}, ["2024"]),
+        ({"years.2025": 1, "years.2026": 1}, {"years.2026": 1}, ["years.2025"]),
+        ({"years": {"2025": 1, "2026": 1}}, {"years": {"2026": 1}}, ["years.2025"]),
+        ({"contacts.3": {"phone": 1, "city": "c"}}, {"contacts.3": {"city": "c"}}, ["contacts.3.phone"]),
+        ({"contacts": {"0": {"phone": 1, "city": "c"}}}, {"contacts": {"0": {"city": "c"}}}, ["contacts.0.phone"]),
     ],
 )
 def test_dotted_paths_of_a_change(after: dict[str, Any], public: dict[str, Any], paths: list[str] | None) -> None:

@@ -14,7 +14,7 @@ from pymongo import errors as pymongo_errors
 from datactl import errors
 from datactl.mongo import Mongo, as_datactl, mapping_errors
 from datactl.mongo.driver_errors import first_failure, has_label
-from datactl.mongo.meanings import MEANINGS, SERVER_CODES
+from datactl.mongo.meanings import MEANINGS, SERVER_CODES, UPDATE_CODES
 
 # What each class must mean, spelled out once more: the table of the code is not its own proof.
 EXPECTED: dict[str, type[errors.DatactlError]] = {
@@ -107,6 +107,7 @@ def test_nothing_is_expected_that_the_driver_does_not_have() -> None:
         (8000, "bad auth", errors.AuthenticationFailed),
         (10334, "object to insert too large", errors.DocumentTooLarge),
         (11000, "E11000 duplicate key error", errors.DuplicateKey),
+        (51091, "Regular expression is invalid: missing )", errors.FilterError),
         (17419, "Resulting document after update is larger than 16777216", errors.DocumentTooLarge),
         (4711, "never heard of", errors.DatabaseError),
     ],
@@ -123,6 +124,24 @@ def test_a_server_code_has_its_meaning(code: int, message: str, expected: type[e
         {"error": pymongo_errors.OperationFailure(message, code, details), "writeErrors": []}, False
     )
     assert type(as_datactl(at_the_top, "working")) is expected
+
+
+@pytest.mark.parametrize("code", [2, 14, 28, 40, 66])
+def test_a_write_that_the_document_does_not_take_is_that_documents_fault(code: int) -> None:
+    message = 'Plan executor error during update :: caused by :: Cannot create field in element {a: "s3cret}", b: 1}'
+    details = {"code": code, "errmsg": message}
+    for raised in (
+        pymongo_errors.WriteError(message, code, details),
+        pymongo_errors.BulkWriteError({"writeErrors": [{"index": 0, **details}]}),
+        pymongo_errors.ClientBulkWriteException({"error": None, "writeErrors": [details]}, False),
+    ):
+        error = as_datactl(raised, "writing")
+        assert type(error) is errors.DocumentRejected
+        assert error.why == "Cannot create field in element {...}"
+    # Of a command as a whole the code says nothing of a document.
+    whole = as_datactl(pymongo_errors.OperationFailure(message, code, details), "reading")
+    assert type(whole) is errors.DatabaseError
+    assert code in UPDATE_CODES
 
 
 def test_the_remedy_of_a_standalone_is_one_line() -> None:

@@ -22,7 +22,9 @@ from datactl.errors import AuthenticationFailed, EngineError, NotPermitted
 from datactl.mongo import mapping_errors, open_mongo
 from datactl.mongo.engine import LocalEngine
 from datactl.mongo.engine_kinds import KINDS
-from datactl.mongo.watchdog import client_connections, start_mark, still_runs
+from datactl.mongo.watchdog import client_connections, names, start_mark, still_runs, write_record
+from datactl.records import Repository
+from datactl.schema import Registry, define_model
 from tests.mongo.waiting import until
 
 
@@ -195,7 +197,7 @@ def test_without_any_server_it_says_what_to_install(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("datactl.mongo.engine.KINDS", ())
     with pytest.raises(EngineError) as caught:
         LocalEngine(tmp_path / ".datactl").ensure()
-    assert "datactl[embedded]" in str(caught.value.next)
+    assert "[embedded]" in str(caught.value.next)
 
 
 def test_a_server_that_does_not_start_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,3 +218,66 @@ def test_marks_tell_processes_apart() -> None:
     assert still_runs(os.getpid(), mark)
     assert not still_runs(os.getpid(), mark + "0")
     assert start_mark(2**22 + 1) is None
+
+
+@pytest.mark.parametrize("left", ["", "{", "[]", '{"pid": "x"}', "\x00" * 40], ids=repr)
+def test_a_record_that_tells_nothing_is_none_where_no_engine_runs(left: str, engine: LocalEngine) -> None:
+    engine.ensure()
+    engine.stop()
+    (engine.state_dir / "engine.json").write_text(left)
+    assert engine.status().state == "stopped"
+    assert engine.stop() is False
+    (engine.state_dir / "engine.json").write_text(left)
+    with open_mongo(engine.ensure(), "here", local=True) as mongo:
+        mongo.ping()
+    assert engine.status().state == "running"
+
+
+def test_an_engine_whose_record_is_lost_is_told_of_and_ends_by_itself(tmp_path: Path, engine_kind: str) -> None:
+    engine = LocalEngine(tmp_path / ".datactl", kind=f"secantusd-{engine_kind}", idle_minutes=4 / 60)
+    try:
+        engine.ensure()
+        pid = pid_of(engine)
+        (engine.state_dir / "engine.json").write_text("")
+        with pytest.raises(EngineError) as caught:
+            engine.ensure()
+        assert "engine.json cannot be read" in caught.value.what
+        assert "in a few seconds" in str(caught.value.next)
+        until(lambda: start_mark(pid) is None)
+        with open_mongo(engine.ensure(), "here", local=True) as mongo:
+            mongo.ping()
+        assert pid_of(engine) != pid
+    finally:
+        engine.stop()
+
+
+def test_the_record_is_on_disk_before_it_is_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    real_fsync, real_replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (done.append("fsync"), real_fsync(number))[1])
+    monkeypatch.setattr(Path, "replace", lambda self, to: (done.append("replace"), real_replace(self, to))[1])
+    record = tmp_path / "engine.json"
+    write_record({"record": str(record), "kind": "x", "port": 1}, os.getpid())
+    assert done == ["fsync", "replace"]
+    assert names(record, os.getpid())
+    assert not names(record, 1)
+    assert mode(record) == 0o600
+    record.write_text("")
+    assert not names(record, os.getpid())
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["secantusd-rs", "secantusd-py"])
+def test_a_document_of_the_largest_size_fits_with_its_event(kind: str, tmp_path: Path) -> None:
+    """Created, and changed whole: the event of that holds it before and after."""
+    model = define_model("Note", {"body": {"type": "string"}}, enable_event_sourcing=True)
+    engine = LocalEngine(tmp_path / ".datactl", kind=kind)
+    size = 16 * 1024 * 1024 - 1024
+    try:
+        with open_mongo(engine.ensure(), "here", local=True) as mongo:
+            notes = Repository(model, mongo, Registry([model]))
+            made = notes.create({"body": "x" * size})
+            assert notes.update_by_id(made["_id"], {"body": "y" * size})["body"][0] == "y"
+            assert mongo.collection("outboxes").count_documents({}) >= 2
+    finally:
+        engine.stop()

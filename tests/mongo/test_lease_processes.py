@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
@@ -16,6 +16,7 @@ import pytest
 
 from datactl.errors import Locked
 from datactl.mongo import Lease, Mongo
+from datactl.mongo.fences import FENCES
 from datactl.mongo.leases import LEASES
 from tests.mongo.waiting import until
 
@@ -33,9 +34,9 @@ def beat(mongo: Mongo) -> datetime:
 
 
 class HolderProcess:
-    def __init__(self, mongo: Mongo, uri: str, ttl_s: float, *before: str) -> None:
+    def __init__(self, mongo: Mongo, uri: str, ttl_s: float, *before: str, more: Sequence[str] = ()) -> None:
         self.process = subprocess.Popen(
-            [*before, sys.executable, str(HOLDER), uri, mongo.database.name, str(ttl_s)],
+            [*before, sys.executable, str(HOLDER), uri, mongo.database.name, str(ttl_s), *more],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -61,8 +62,8 @@ class HolderProcess:
 def hold(mongo: Mongo, engine_uri: str) -> Iterator[Callable[..., HolderProcess]]:
     started: list[HolderProcess] = []
 
-    def start(ttl_s: float, *before: str) -> HolderProcess:
-        started.append(HolderProcess(mongo, engine_uri, ttl_s, *before))
+    def start(ttl_s: float, *before: str, more: Sequence[str] = ()) -> HolderProcess:
+        started.append(HolderProcess(mongo, engine_uri, ttl_s, *before, more=more))
         return started[-1]
 
     yield start
@@ -87,6 +88,23 @@ def test_a_stopped_process_commits_nothing_when_it_wakes(mongo: Mongo, hold: Cal
         assert holder.told() == "lease_lost"
         assert holder.process.wait(30) == 11
         assert [row["by"] for row in mongo.collection("written").find()] == [1]
+        mongo.transaction(taker.touch)
+
+
+def test_a_process_stopped_before_its_first_fence_has_lost_when_it_wakes(
+    mongo: Mongo, hold: Callable[..., HolderProcess]
+) -> None:
+    """The lease is its own, its fence is not there yet: a takeover finds nothing that it could raise."""
+    holder = hold(1.0, more=["stop"])
+    until(lambda: os.waitid(os.P_PID, holder.process.pid, os.WSTOPPED | os.WNOWAIT | os.WNOHANG) is not None)
+    with Lease.acquire(mongo, NAME, wait_s=30) as taker:
+        assert taker.epoch == 2
+        holder.ask_for_a_write()
+        holder.process.send_signal(signal.SIGCONT)
+        assert holder.told() == "lease_lost"
+        assert holder.process.wait(30) == 11
+        assert [row["_id"] for row in mongo.collection(FENCES).find()] == [str(taker._token)]
+        assert mongo.collection("written").count_documents({}) == 0
         mongo.transaction(taker.touch)
 
 

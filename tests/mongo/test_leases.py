@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pymongo.client_session import ClientSession
+from pymongo.errors import AutoReconnect, OperationFailure
 
-from datactl.errors import LeaseLost, Locked
+from datactl.errors import DuplicateKey, LeaseLost, Locked
 from datactl.mongo import Fence, Holder, Lease, Mongo
-from datactl.mongo.fences import FENCES
+from datactl.mongo.fences import FENCES, open_first_fence
 from datactl.mongo.leases import LEASES
 from tests.mongo.waiting import until
 
@@ -200,3 +202,58 @@ def test_attempts_of_one_run_and_its_heartbeat_do_not_conflict(mongo: Mongo) -> 
         assert len(attempts) == 1
         one.remove()
         assert {found["_id"] for found in mongo.collection(FENCES).find()} == {str(lease._token), "two"}
+
+
+def test_a_holder_that_was_overtaken_before_its_first_fence_makes_none(mongo: Mongo) -> None:
+    lease = Paused(Lease.acquire(mongo, NAME)).lease
+    mongo.collection(FENCES).delete_many({})  # as far as it had come
+    expire(mongo)
+    with Lease.acquire(mongo, NAME) as taker:
+        with pytest.raises(LeaseLost):
+            open_first_fence(mongo, str(lease._token), NAME, lease.epoch, lease._claim)
+        assert [found["_id"] for found in mongo.collection(FENCES).find()] == [str(taker._token)]
+
+
+def lose_the_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next commit is done, its answer is lost, and the server has forgotten the transaction when asked again."""
+    real = ClientSession.commit_transaction
+    lost: list[ClientSession] = []
+
+    def commit(session: ClientSession) -> None:
+        if lost:
+            monkeypatch.undo()
+            raise OperationFailure("no such transaction", 251, {"errorLabels": ["TransientTransactionError"]})
+        real(session)
+        lost.append(session)
+        error = AutoReconnect("connection closed")
+        error._add_error_label("UnknownTransactionCommitResult")
+        raise error
+
+    monkeypatch.setattr(ClientSession, "commit_transaction", commit)
+
+
+def test_a_fence_is_made_once_though_the_reply_to_its_commit_is_lost(
+    mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_the_reply(monkeypatch)
+    with Lease.acquire(mongo, NAME) as lease:
+        lose_the_reply(monkeypatch)
+        fence = Fence.create(lease, "one")
+        mongo.transaction(fence.touch)
+        assert {found["_id"] for found in mongo.collection(FENCES).find()} == {str(lease._token), "one"}
+
+
+def test_the_name_of_a_fence_is_not_used_twice(mongo: Mongo) -> None:
+    with Lease.acquire(mongo, NAME) as lease, Lease.acquire(mongo, "archive:User") as other:
+        Fence.create(lease, "one")
+        with pytest.raises(DuplicateKey):
+            Fence.create(other, "one")
+
+
+def test_a_lease_that_is_held_is_not_free(mongo: Mongo) -> None:
+    Lease.wait_until_free(mongo, NAME)
+    with Lease.acquire(mongo, NAME, holder=Holder.here(actor="ada")), pytest.raises(Locked, match="ada"):
+        Lease.wait_until_free(mongo, NAME)
+    Lease.wait_until_free(mongo, NAME)
+    Paused(Lease.acquire(mongo, NAME, ttl_s=1))
+    Lease.wait_until_free(mongo, NAME, wait_s=30)

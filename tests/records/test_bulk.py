@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from datactl.errors import Locked, NotFound, UsageError
+from datactl.errors import DatabaseError, Declined, Locked, NotFound, UsageError
 from datactl.mongo import Mongo
 from datactl.records import Repository
-from datactl.records.ledger import last_runs
+from datactl.records.ledger import Ledger, last_runs
 from datactl.steps import Step, Watcher, When
 
 Events = Callable[..., list[dict[str, Any]]]
@@ -138,11 +138,25 @@ def test_a_frozen_operation_knows_its_update(many: Repository, events: Events) -
     assert len(events(op=result.op)) == 1100
 
 
-def test_two_at_once_do_not_both_go_on(many: Repository, events: Events) -> None:
+def test_two_at_once_do_not_both_go_on(many: Repository, events: Events, mongo: Mongo) -> None:
     result = many.soft_delete_many(filter={}, watch=At("chunk", When.AFTER))
     with pytest.raises(Locked, match=result.op):
         many.resume_bulk(result.op, watch=At("chunk", When.BEFORE, act=lambda: finished(many, result.op)))
     agreed(many, events, result.op, 1100)
+    (run,) = last_runs(mongo)
+    assert run.state == "done"  # the one that lost does not say how it ended
+
+
+def test_what_is_done_meanwhile_is_not_begun_again(many: Repository, mongo: Mongo) -> None:
+    """Another process finishes between the look at the row and the resumption."""
+    result = many.soft_delete_many(filter={}, watch=At("chunk", When.AFTER))
+    ledger = Ledger(mongo)
+    row = ledger.get(result.op)
+    many.resume_bulk(result.op)
+    for position in (row["position"], 1100):
+        with pytest.raises(Locked, match=result.op):
+            ledger.resumed(result.op, row["startedAt"], position=position)
+    assert ledger.get(result.op)["state"] == "done"
 
 
 def finished(products: Repository, op: str) -> None:
@@ -163,12 +177,22 @@ def test_what_cannot_be_resumed(many: Repository, repository: Callable[..., Repo
 
 def test_an_error_is_recorded(many: Repository, mongo: Mongo) -> None:
     def spoil() -> None:
-        mongo.collection("datactl_ops").update_one({}, {"$inc": {"position": 1}})
+        raise DatabaseError("the server is unwell")
 
-    with pytest.raises(Locked):
-        many.soft_delete_many(filter={}, watch=At("ledger.open", When.AFTER, act=spoil))
+    with pytest.raises(DatabaseError, match="unwell"):
+        many.soft_delete_many(filter={}, watch=At("chunk", When.AFTER, act=spoil))
     (run,) = last_runs(mongo)
     assert run.state == "failed"
+
+
+def test_an_error_of_one_that_was_overtaken_is_not_recorded(many: Repository, mongo: Mongo) -> None:
+    def overtaken() -> None:
+        mongo.collection("datactl_ops").update_one({}, {"$inc": {"position": 1}})
+        raise DatabaseError("the server is unwell")
+
+    with pytest.raises(DatabaseError, match="unwell"):
+        many.soft_delete_many(filter={}, watch=At("chunk", When.BEFORE, act=overtaken))
+    assert last_runs(mongo)[0].state == "running"
 
 
 def test_one_bad_document_does_not_hold_up_the_others(many: Repository, events: Events) -> None:
@@ -198,6 +222,90 @@ def test_large_documents_make_small_transactions(repository: Callable[..., Repos
     changed = loose.update_many({}, {"$set": {"v": "y" * 3_000_000}})
     assert changed.changed == 7
     assert {row["payload"]["after"]["v"][0] for row in events(op=changed.op)} == {"y"}
+
+
+def test_an_id_of_null_is_an_id(repository: Callable[..., Repository], events: Events) -> None:
+    """First in the first chunk, first in the second, and alone."""
+    loose = repository("Loose")
+    for ids in ([None, *range(700)], [*range(500), None, *range(500, 700)], [None]):
+        loose.collection.delete_many({})
+        loose.collection.insert_many([{"_id": each, "v": 0} for each in ids])
+        result = loose.soft_delete_many(filter={})
+        assert (result.matched, result.changed, result.left, result.stopped) == (len(ids), len(ids), 0, False)
+        assert loose.count() == 0
+        assert len(events(op=result.op)) == len(ids)
+
+
+def test_it_is_not_done_before_all_are_decided(many: Repository, mongo: Mongo, tmp_path: Path) -> None:
+    """The frozen ids come to an end too early: that is an error, and not a success."""
+    result = many.soft_delete_many(filter={}, watch=At("chunk", When.AFTER))
+    frozen = tmp_path / "spool" / result.op / "ids.bson"
+    frozen.write_bytes(frozen.read_bytes()[: -22 * 100])  # a document {_id: ObjectId} is 22 bytes
+    with pytest.raises(DatabaseError, match="at document 1,000 of 1,100"):
+        many.resume_bulk(result.op)
+    assert last_runs(mongo)[0].state == "failed"
+    assert frozen.exists()
+
+
+def test_more_than_were_confirmed_are_not_changed(
+    many: Repository, events: Events, mongo: Mongo, tmp_path: Path
+) -> None:
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: many.soft_delete_many(filter={}, expected=1099),
+        lambda: many.update_many({}, {"$inc": {"price": 1}}, expected=3),
+    )
+    for change in changes:
+        with pytest.raises(Declined, match="1,100 documents match now") as caught:
+            change()
+        assert caught.value.exit_code == 12
+        assert caught.value.details["matched"] == 1100
+    assert many.count({"price": {"$lt": 1100}}) == 1100
+    assert events() == []
+    assert last_runs(mongo) == []
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert many.soft_delete_many(filter={"price": {"$lt": 10}}, expected=10).changed == 10
+    assert many.update_many({"price": {"$lt": 20}}, {"price": 0}, expected=11).changed == 10
+
+
+def test_a_document_that_the_server_cannot_update_is_listed(
+    repository: Callable[..., Repository], events: Events
+) -> None:
+    """Of the operators' own errors, none ends the work on the others, and none tells what the document holds."""
+    loose = repository("Loose")
+    updates: list[tuple[Any, Any]] = [
+        ({"$inc": {"v": 1}}, 1),  # TypeMismatch
+        ({"$push": {"v": 1}}, [1]),  # BadValue
+        ({"$set": {"v.a.b": 1}}, {"a": {}}),  # PathNotViable
+    ]
+    for update, good in updates:
+        loose.collection.delete_many({})
+        bad = {7, 300}
+        loose.collection.insert_many([{"_id": n, "v": {"a": "s3cret"} if n in bad else good} for n in range(520)])
+        result = loose.update_many({}, update)
+        assert (result.changed, result.failures) == (518, 2), update
+        assert {problem.where for problem in result.failed} == {"7", "300"}
+        assert {problem.code for problem in result.failed} == {"document_rejected"}
+        assert "s3cret" not in str(result)
+        assert len(events(op=result.op)) == 518
+
+
+def test_documents_that_the_model_refuses_do_not_make_the_chunks_small(many: Repository, mongo: Mongo) -> None:
+    many.collection.update_many({"price": {"$gte": 5}}, {"$set": {"inventory": {"quantity": 0}}})
+    many.collection.update_many({"price": {"$lt": 5}}, {"$set": {"inventory": {"quantity": 1}}})
+    watch = At("none", When.BEFORE)
+    result = many.update_many({}, {"$inc": {"inventory.quantity": -1}}, watch=watch)
+    assert (result.changed, result.failures) == (5, 1095)
+    assert [step.done for step in watch.of("update", When.PROGRESS)] == [500, 1000, 1100]
+    assert last_runs(mongo)[0].counts == {"matched": 1100, "changed": 5, "unchanged": 0, "failed": 1095}
+
+
+def test_a_create_that_was_stopped_says_where_to_go_on(products: Repository) -> None:
+    items = [{"name": f"n{number}", "price": 1 if number % 10 else -1} for number in range(1200)]
+    stopped = products.create_many(iter(items), watch=At("chunk", When.AFTER))
+    assert (stopped.position, stopped.changed, stopped.failures) == (500, 450, 50)
+    rest = products.create_many(items[stopped.position :])
+    assert rest.position == 700
+    assert products.count() == 1080
 
 
 def test_nothing_to_do(products: Repository, mongo: Mongo) -> None:

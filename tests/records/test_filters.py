@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datactl.errors import FilterError
-from datactl.records import parse_filter
+from datactl.records import Repository, parse_filter
 from datactl.records.filters import OPERATORS
 from datactl.schema import Model, Registry, parse_models
 from tests.records.conftest import SHOP
@@ -108,6 +108,11 @@ def test_what_the_grammar_means(product: Model, text: Any, filter: dict[str, Any
         ("supplier=x", "secret"),
         ("name~a\0b", "NUL"),
         ("[1]", "cannot read"),
+        (" ", "blank"),
+        ("\t\n", "blank"),
+        ('{"price": {"gte": 1, "gte": 5}}', "twice"),
+        ('{"name": "a", "name": "b"}', "twice"),
+        ({"extra": {"eq": {"$oid": "5", "$numberLong": "5"}}}, "cannot be compared"),
     ],
 )
 def test_what_is_refused(product: Model, text: Any, says: str) -> None:
@@ -167,3 +172,9 @@ def test_no_text_breaks_the_parser(text: str) -> None:
     except FilterError:
         return
     assert operators_in(found) <= ALLOWED
+
+
+def test_a_regular_expression_that_is_none_is_the_filters_fault(products: Repository) -> None:
+    found = parse_filter(products.model, {"name": {"regex": "(a"}}, regex=True)
+    with pytest.raises(FilterError, match="regular expression"):
+        list(products.find(found))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datactl.errors import BadId, FilterError, NotFound, UsageError
+from datactl.mongo import Mongo
 from datactl.records import Page, Repository
 from datactl.records.results import pages_of
+from datactl.schema import Registry, define_model
 
 Make = Callable[..., Repository]
 
@@ -78,6 +82,59 @@ def test_secret_fields_are_not_shown(stock: Repository) -> None:
 def test_projection(stock: Repository) -> None:
     assert next(stock.find(sort="name", projection=["name"])).keys() == {"_id", "name"}
     assert next(stock.find(sort="name", projection={"name": 1, "_id": 0})).keys() == {"name"}
+
+
+@pytest.mark.parametrize("shown", ["$token", {"$concat": ["$token", ""]}, 2, 1.0, None, {"$slice": 1}])
+def test_a_projection_shows_no_secret_by_another_name(stock: Repository, shown: Any) -> None:
+    with pytest.raises(FilterError, match="neither"):
+        stock.find(projection={"name": shown})
+    with pytest.raises(FilterError, match="neither"):
+        stock.find_with_pagination(projection={"name": shown})
+    assert next(stock.find(projection={"name": "$token"}, reveal=True))["name"] == "T0P"
+
+
+def test_secrets_inside_secrets_and_maps(mongo: Mongo, tmp_path: Path) -> None:
+    text = {"type": "string", "secret": True}
+    model = define_model(
+        "Box",
+        {
+            "name": "string",
+            "2024": text,
+            "card": {"type": "object", "secret": True, "fields": {"number": "string", "pin": text}},
+            "keys": {"type": "map", "of": text},
+            "doors": {"type": "map", "of": {"type": "object", "fields": {"code": text, "7": text, "wall": "string"}}},
+        },
+    )
+    boxes = Repository(model, mongo, Registry([model]), spool_dir=tmp_path)
+    made = boxes.create(
+        {
+            "name": "b",
+            "2024": "S1",
+            "card": {"number": "S2", "pin": "S3"},
+            "keys": {"a": "S4", "5": "S5"},
+            "doors": {"x": {"code": "S6", "7": "S7", "wall": "w"}, "3": {"code": "S8", "7": "S9"}},
+        }
+    )
+    public = {"name": "b", "keys": {}, "doors": {"x": {"wall": "w"}, "3": {}}}
+    for document in (made, *boxes.find(), *boxes.find_with_pagination().data, boxes.find_by_id(made["_id"])):
+        assert {name: document[name] for name in document if name not in ("_id", "createdAt", "updatedAt")} == public
+    boxes.update_by_id(
+        made["_id"], {"$set": {"2024": "S11", "doors.3.code": "S12", "keys.5": "S13", "doors.3.7": "S14"}}
+    )
+    rows = list(mongo.collection("outboxes").find())
+    assert len(rows) == 2
+    assert not re.search(r"'S\d", str(rows))
+    for path in ("2024", "keys.a", "keys.5", "doors.3.code", "doors.x", "card.number"):
+        with pytest.raises(FilterError, match="secret"):
+            boxes.find(sort=path)
+    for path in ("2024", "keys.a", "keys.5", "doors.3.code", "card.number"):
+        with pytest.raises(FilterError, match="secret"):
+            boxes.find(projection=[path])
+
+
+def test_a_page_far_beyond_the_last(stock: Repository) -> None:
+    page = stock.find_with_pagination(page=2**63 - 1)
+    assert (page.data, page.total, page.has_next) == ((), 40, False)
 
 
 def test_pages_by_number(stock: Repository) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import Binary, Code, ObjectId
 
 from datactl.errors import InvalidDocument, NotFound, PreconditionFailed
 from datactl.events import open_payload
@@ -141,6 +142,34 @@ def test_another_number_type_is_a_change(products: Repository, chair: dict[str, 
         ({"$set": 5}, "/$set"),
         ({"$pull": {"tags": {"$where": "1"}}}, "/$pull/tags"),
         ({"inventory": {"quantity": "x"}}, "/inventory/quantity"),
+        ({"$rename": {"token": "description"}}, "/token"),
+        ({"$rename": {"supplier.password": "description"}}, "/supplier/password"),
+        ({"$rename": {"supplier": "extra"}}, "/supplier"),
+        ({"$rename": {"contacts": "extra"}}, "/contacts"),
+        ({"$rename": {"description": "token"}}, "/token"),
+        ({"$rename": {"extra": "supplier"}}, "/supplier"),
+        *(
+            ({operator: {"token": "x"}}, "/token")
+            for operator in ("$min", "$max", "$inc", "$mul", "$push", "$addToSet")
+        ),
+        ({"$pullAll": {"token": ["x"]}}, "/token"),
+        ({"$pop": {"token": 1}}, "/token"),
+        ({"$bit": {"token": {"and": 1}}}, "/token"),
+        ({"$currentDate": {"token": True}}, "/token"),
+        ({"$pull": {"token": "x"}}, "/token"),
+        ({"$pull": {"contacts": {"phone": {"$gt": "5"}}}}, "/contacts/phone"),
+        ({"$pull": {"contacts": {"phone": "5"}}}, "/contacts/phone"),
+        ({"$pull": {"contacts": {"phone": {"$exists": True}}}}, "/contacts/phone"),
+        ({"$pull": {"contacts": {"$eq": {"phone": "5"}}}}, "/contacts"),
+        ({"$pull": {"contacts": {"$or": [{"phone": "5"}]}}}, "/contacts"),
+        ({"$pullAll": {"contacts": [{"phone": "5"}]}}, "/contacts"),
+        ({"$addToSet": {"contacts": {"phone": "5"}}}, "/contacts"),
+        ({"$push": {"contacts": {"$each": [], "$sort": {"phone": 1}}}}, "/contacts"),
+        ({"$pull": {"contacts.0.phone": "5"}}, "/contacts/0/phone"),
+        ({"$pull": {"tags": {"$regex": "^r"}}}, "/tags"),
+        ({"$pull": {"tags": {"$elemMatch": {"x": 1}}}}, "/tags"),
+        ({"$pull": {"contacts": {"town": "Oslo"}}}, "/contacts/town"),
+        ({"$pull": {"extra": {"$regularExpression": {"pattern": "^a", "options": ""}}}}, "/extra"),
     ],
 )
 def test_what_is_refused_changes_nothing(
@@ -151,6 +180,40 @@ def test_what_is_refused_changes_nothing(
     assert where in [problem.where for problem in caught.value.problems]
     assert products.find_by_id(chair["_id"]) == chair
     assert len(events()) == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "left"),
+    [
+        ({"city": "Oslo"}, [{"city": "Rome", "phone": "2"}]),
+        ({"city": {"$gte": "P"}}, [{"city": "Oslo", "phone": "1"}]),
+        ({"city": {"$in": ["Oslo", "Rome"]}}, []),
+        ({"city": {"$exists": False}}, [{"city": "Oslo", "phone": "1"}, {"city": "Rome", "phone": "2"}]),
+    ],
+)
+def test_pulling_by_what_is_not_secret(products: Repository, condition: dict[str, Any], left: list[Any]) -> None:
+    contacts = [{"city": "Oslo", "phone": "1"}, {"city": "Rome", "phone": "2"}]
+    made = products.create({**CHAIR, "contacts": contacts})
+    products.update_by_id(made["_id"], {"$pull": {"contacts": condition}})
+    assert products.find_by_id(made["_id"], reveal=True)["contacts"] == left
+
+
+def test_the_operand_of_pull_may_be_extended_json(products: Repository) -> None:
+    kept, taken = ObjectId(), ObjectId()
+    made = products.create({**CHAIR, "extra": [kept, taken, 5, 50]})
+    products.update_by_id(made["_id"], {"$pull": {"extra": {"$oid": str(taken)}}})
+    products.update_by_id(made["_id"], {"$pull": {"extra": {"$gt": {"$numberLong": "7"}}}})
+    assert products.find_by_id(made["_id"])["extra"] == [kept, 5]
+
+
+@pytest.mark.parametrize("id", [uuid.UUID(int=5), Code("f"), Binary(b"x", 5), 5, {"a": uuid.UUID(int=6)}], ids=repr)
+def test_a_state_has_an_etag_whatever_the_id_is(repository: Make, id: Any) -> None:
+    loose = repository("Loose")
+    loose.collection.insert_one({"_id": id, "v": 1})
+    tag = loose.etag(id)
+    assert loose.update_by_id(id, {"v": 2}, if_match=tag)["v"] == 2
+    with pytest.raises(PreconditionFailed):
+        loose.update_by_id(id, {"v": 3}, if_match=tag)
 
 
 def test_an_empty_update_is_refused(products: Repository, chair: dict[str, Any]) -> None:

@@ -190,3 +190,29 @@ def test_figures() -> None:
     assert (figures.ratio(31, 10), figures.ratio(1, 0)) == ("3.1:1", "-")
     assert [figures.rate(n) for n in (870, 9_120, 44_400)] == ["870/s", "9.1k/s", "44k/s"]
     assert figures.time(datetime(2026, 8, 26, 3, 20, 11, 999, tzinfo=UTC)) == "2026-08-26T03:20:11Z"
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson", "yaml"])
+@pytest.mark.parametrize("canonical", [False, True])
+def test_a_terminal_gets_escapes_for_what_json_leaves(form: Form, canonical: bool) -> None:
+    hidden = "a\x9b2Jb\x7fc\x85d\u202ee\u2066f\u061cg é"
+    terminal, file = Terminal(), io.StringIO()
+    for out in (terminal, file):
+        printer = Printer(form, canonical=canonical, stream=out)
+        printer.documents([{hidden: hidden}], HEADINGS)
+        printer.document({"a": [hidden]})
+        printer.facts({"a": hidden})
+    assert not any(character in terminal.getvalue() for character in hidden[1:-2] if not character.isalnum())
+    if form != "yaml":
+        assert "\\u009b" in terminal.getvalue()
+        assert "é" in terminal.getvalue()
+        assert "\x9b" in file.getvalue()
+    one = Terminal()
+    Printer(form, canonical=canonical, stream=one).document({hidden: hidden})
+    assert (yaml.safe_load if form == "yaml" else json.loads)(one.getvalue()) == {hidden: hidden}
+
+
+def test_a_line_of_a_report_is_one_line() -> None:
+    out = io.StringIO()
+    Printer("table", stream=out).say("restored \x1b[2J\n")
+    assert out.getvalue() == "restored \\x1b[2J\\n\n"
