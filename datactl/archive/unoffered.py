@@ -33,7 +33,9 @@ def not_offered(mongo: Mongo, vault: Vault, model: Model, id: Any, key: bytes, o
     if foreign:
         why, following = how_to_reach(model, mongo.namespace(model.collection), foreign)
         return NotFound(f"{what} of this database", why=why, next=following, foreign=list(foreign))
-    return NotFound(what, why="no archived copy is left to bring back", next=f"datactl archive find {model.name} {id}")
+    return NotFound(
+        what, why=f"looked in {mongo.where} and in {vault.store.url}", next=f"datactl archive find {model.name} {id}"
+    )
 
 
 def _restored_at(vault: Vault, copy: Candidate) -> datetime | None:

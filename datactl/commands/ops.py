@@ -101,6 +101,8 @@ def _otherwise(row: Mapping[str, Any]) -> str:
             f"the first {row['position']:,} documents of its input were decided: leave them out, "
             f"as in tail -n +{row['position'] + 1} FILE | datactl create {row['model']} -"
         )
+    if row["kind"] == "update":
+        return "its frozen ids are not on this machine: datactl find tells what it has changed, nothing is guessed"
     return f"give the command again: what is done is not done twice (datactl {row['kind']} {row['model']} ...)"
 
 

@@ -55,7 +55,7 @@ def _write(invocation: Invocation, report: StatsReport, *, detailed: bool) -> No
             invocation.printer.say("")
             write_pairs(_details(each))
     else:
-        invocation.printer.say(f"vault {report.vault}")
+        invocation.printer.say(f"database {report.database}   vault {report.vault}")
 
 
 def _row(stats: ModelStats, report: StatsReport) -> list[str]:

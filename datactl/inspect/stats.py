@@ -51,9 +51,10 @@ class ModelStats:
 
 @dataclass(frozen=True, slots=True)
 class StatsReport:
-    """The figures of several models, taken at one moment of the server's clock."""
+    """The figures of several models at one moment of the server's clock; `database` is `host:port/name`."""
 
     taken_at: datetime
+    database: str
     vault: str
     models: tuple[ModelStats, ...]
 
@@ -79,7 +80,7 @@ class Statistician:
         with mapping_errors("count documents"):
             outbox = self._outbox([model.name for model in models])
             counted = tuple(self._model(model, now, outbox.get(model.name, OutboxStats()), binding) for model in models)
-        return StatsReport(now, self._vault.store.url, counted)
+        return StatsReport(now, self._mongo.where, self._vault.store.url, counted)
 
     def record(self, report: StatsReport) -> int:
         """Keep one row per model and day, the day's last report winning; returns the number of rows."""
