@@ -90,7 +90,7 @@ def _report(arguments: Sequence[str], status: int, error: DatactlError | None) -
     if error is not None:
         from datactl.render.failures import show_error
 
-        sys.stdout.flush()  # what was found before the error stands before it
+        _finish_stdout()  # what was found before the error stands before it
         if os.environ.get(_DEBUG):
             import traceback
 
@@ -157,6 +157,16 @@ def _prepare_streams() -> None:
             sys.stdout.reconfigure(errors="backslashreplace")
         else:
             sys.stdout.reconfigure(encoding="utf-8")
+
+
+def _finish_stdout() -> None:
+    """Write out what is buffered. Where that fails (a full disk) it goes nowhere, and Python must not try at exit."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _pipe_closed() -> int:
