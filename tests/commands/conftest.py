@@ -21,7 +21,16 @@ from datactl.cli import WORDS, main
 from datactl.commands.grammar import LeafCommand, RootGroup, SubGroup
 from datactl.workspace import Workspace
 
-VARIABLES = ("DATACTL_", "MONGODB_URI", "ARCHIVE_", "NO_COLOR", "FORCE_COLOR", "XDG_", "BASH_COMPLETION", "PYTHONUNBUFFERED")
+VARIABLES = (
+    "DATACTL_",
+    "MONGODB_URI",
+    "ARCHIVE_",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "XDG_",
+    "BASH_COMPLETION",
+    "PYTHONUNBUFFERED",
+)
 
 
 @dataclass(frozen=True)
