@@ -14,7 +14,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from datactl.mongo.driver_errors import mapping_errors
-from datactl.mongo.meanings import reason_of
+from datactl.mongo.wording import reason_of
 
 Topology: TypeAlias = Literal["standalone", "replica_set", "sharded"]
 

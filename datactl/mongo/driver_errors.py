@@ -9,7 +9,8 @@ from typing import Any
 from pymongo import errors as pymongo_errors
 
 from datactl.errors import DatabaseError, DatactlError
-from datactl.mongo.meanings import DRIVER_ERRORS, DUPLICATE_CODES, MEANINGS, reason_of
+from datactl.mongo.meanings import DRIVER_ERRORS, DUPLICATE_CODES, MEANINGS
+from datactl.mongo.wording import reason_of
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from datactl.errors import (
     WriteConflict,
 )
 from datactl.mongo.validation import rejected_by
+from datactl.mongo.wording import reason_of
 
 # What one command line makes of a standalone server; said wherever transactions are refused.
 REPLICA_SET_REMEDY = (
@@ -39,25 +40,10 @@ REPLICA_SET_REMEDY = (
 
 Maker = Callable[[Exception, str], DatactlError]
 
-# Credentials of a URI, and what the driver's selection error appends for developers.
-_USER_INFO = re.compile(r"//\S*@")
-_SELECTION_TAIL = re.compile(r"(?: \(configured timeouts:.*?\))?, Timeout: .*", re.DOTALL)
-_DRIVER_TAIL = re.compile(r",? full error: .*", re.DOTALL)
 # What the server quotes of a document may be secret: "Cannot create field 'b' in element {a: ...}".
 _VALUES = re.compile(r"\{.*\}", re.DOTALL)
 _EXECUTOR = "Plan executor error during update :: caused by :: "
 _DUPLICATE = re.compile(r"collection: (?P<ns>\S+) index: (?P<index>.+?) dup key: (?P<key>\{.*\})", re.DOTALL)
-
-
-def reason_of(error: Exception) -> str:
-    """The driver's own words, without its tails for developers and without credentials."""
-    text = _DRIVER_TAIL.sub("", _SELECTION_TAIL.sub("", str(error)))
-    return without_credentials(text) or type(error).__name__
-
-
-def without_credentials(text: str) -> str:
-    """`text` with the user information of every URI in it masked."""
-    return _USER_INFO.sub("//***@", text)
 
 
 def _cannot_connect(error: Exception, doing: str) -> DatactlError:

@@ -22,7 +22,7 @@ from pymongo.write_concern import WriteConcern
 
 from datactl.errors import CannotConnect, DatabaseTimeout
 from datactl.mongo.driver_errors import has_label, is_server_code, mapping_errors
-from datactl.mongo.meanings import reason_of
+from datactl.mongo.wording import reason_of
 from datactl.steps import UNWATCHED, Watcher
 
 T = TypeVar("T")

@@ -8,9 +8,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Self
 
-from datactl.errors import VaultDamaged
+from datactl.errors import Conflict, ObjectExists, VaultDamaged
+from datactl.objects import ObjectStore
+from datactl.vault import names
 from datactl.vault.sealed import date_text, read_date, seal, unseal
 
 FORMAT = "datactl-receipt"
@@ -135,3 +138,51 @@ class Receipts:
         for receipt in self.restored_receipts:
             restored |= receipt.positions
         return restored
+
+
+def put_deleted(store: ObjectStore, receipt: Receipt) -> Receipt:
+    """Write the done marker of a segment, or find it there. Raises `Conflict` if it says otherwise."""
+    key = names.deleted_key(receipt.model, receipt.name)
+    try:
+        store.put(key, receipt.to_json())
+    except ObjectExists as error:
+        found = read_receipt(store.get(key), receipt.model, receipt.name, key)
+        if found.positions != receipt.positions:
+            raise Conflict(
+                f"segment {receipt.name} of {receipt.model} has another receipt",
+                why=f"operation {found.op} recorded {len(found.positions)} documents, not {len(receipt.positions)}",
+                next="Run `datactl archive verify` to see how MongoDB and the vault stand.",
+                key=key,
+            ) from error
+        return found
+    return receipt
+
+
+def put_restored(store: ObjectStore, receipt: Receipt) -> Receipt:
+    """Write what an operation brought back; a further part where an earlier attempt of it recorded less."""
+    for part in count(1):
+        key = names.restored_key(receipt.model, receipt.name, receipt.op, part)
+        try:
+            store.put(key, receipt.to_json())
+        except ObjectExists:
+            found = read_receipt(store.get(key), receipt.model, receipt.name, key)
+            if found.positions >= receipt.positions:
+                return found
+        else:
+            return receipt
+    raise AssertionError("unreachable")
+
+
+def receipts_of(store: ObjectStore, model: str, name: str, documents: int) -> Receipts:
+    """All receipts of a segment of so many documents. Raises `VaultDamaged`."""
+    deleted: Receipt | None = None
+    restored: list[Receipt] = []
+    for info in store.list(names.receipts_folder(model, name)):
+        receipt = read_receipt(store.get(info.key), model, name, info.key)
+        if receipt.positions.size != documents:
+            raise VaultDamaged(f"{info.key} is of another number of documents", key=info.key)
+        if receipt.kind == "deleted":
+            deleted = receipt
+        else:
+            restored.append(receipt)
+    return Receipts(documents, deleted, tuple(restored))

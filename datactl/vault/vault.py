@@ -20,7 +20,7 @@ from datactl.vault.idkey import hash_id, normalise_id_key
 from datactl.vault.listing import models_of, names_in, names_with_deleted_receipt, only_left
 from datactl.vault.manifest import Aborted, Manifest, Stored, Unreadable, read_register
 from datactl.vault.names import Rank, SegmentName
-from datactl.vault.receipts import Bitmap, Receipt, Receipts, read_receipt
+from datactl.vault.receipts import Bitmap, Receipt, Receipts, put_deleted, put_restored, receipts_of
 from datactl.vault.segment import SealedSegment
 from datactl.vault.verified import VerifiedSegment, VerifiedSidecar, checked_trailer, stored
 
@@ -181,39 +181,13 @@ class Vault:
 
         Raises `Conflict` if there is one already that says otherwise.
         """
-        receipt = self._receipt("deleted", manifest, positions, op, actor)
-        key = names.deleted_key(manifest.model, manifest.name)
-        try:
-            self.store.put(key, receipt.to_json())
-        except ObjectExists as error:
-            found = read_receipt(self.store.get(key), manifest.model, manifest.name, key)
-            if found.positions != receipt.positions:
-                raise Conflict(
-                    f"segment {manifest.name} of {manifest.model} has another receipt",
-                    why=f"operation {found.op} recorded {len(found.positions)} documents, not {len(receipt.positions)}",
-                    next="Run `datactl archive verify` to see how MongoDB and the vault stand.",
-                    key=key,
-                ) from error
-            return found
-        return receipt
+        return put_deleted(self.store, self._receipt("deleted", manifest, positions, op, actor))
 
     def put_restored_receipt(
         self, manifest: Manifest, positions: Bitmap | Iterable[int], *, op: str, actor: str | None = None
     ) -> Receipt:
         """Record which documents of a segment an operation brought back. Doing it again does nothing twice."""
-        receipt = self._receipt("restored", manifest, positions, op, actor)
-        part = 1
-        while True:
-            key = names.restored_key(manifest.model, manifest.name, op, part)
-            try:
-                self.store.put(key, receipt.to_json())
-            except ObjectExists:
-                found = read_receipt(self.store.get(key), manifest.model, manifest.name, key)
-                if found.positions >= receipt.positions:
-                    return found
-                part += 1
-            else:
-                return receipt
+        return put_restored(self.store, self._receipt("restored", manifest, positions, op, actor))
 
     # -- reading --
 
@@ -288,17 +262,7 @@ class Vault:
 
     def receipts(self, manifest: Manifest) -> Receipts:
         """All receipts of a segment."""
-        deleted: Receipt | None = None
-        restored: list[Receipt] = []
-        for info in self.store.list(names.receipts_folder(manifest.model, manifest.name)):
-            receipt = read_receipt(self.store.get(info.key), manifest.model, manifest.name, info.key)
-            if receipt.positions.size != manifest.documents:
-                raise VaultDamaged(f"{info.key} is of another number of documents", key=info.key)
-            if receipt.kind == "deleted":
-                deleted = receipt
-            else:
-                restored.append(receipt)
-        return Receipts(manifest.documents, deleted, tuple(restored))
+        return receipts_of(self.store, manifest.model, manifest.name, manifest.documents)
 
     def holdings(self, model: str, *, namespaces: Container[str] | None = None) -> Holdings:
         """What is in the vault and not in MongoDB; of segments of `namespaces`, None: of all."""
