@@ -1,5 +1,5 @@
 """`python -m datactl`."""
 
-from datactl.cli import main
+from datactl.cli import run
 
-raise SystemExit(main())
+run()

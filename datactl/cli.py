@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from datactl.errors import DatactlError, Interrupted, UsageError
 
@@ -45,6 +45,13 @@ WORDS: Mapping[str, Word] = {
 
 _DEBUG = "DATACTL_DEBUG"
 _FAILED = 1
+
+
+def run() -> NoReturn:
+    """The program: `main`, then the end, which no further signal may interrupt: everything has been said by then."""
+    status = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(status)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from datactl.commands.invocation import Invocation
-from datactl.errors import Declined
+from datactl.errors import Declined, Interrupted
+from datactl.render.figures import counted
 
 Confirm = Annotated[
     str | None,
@@ -22,7 +23,7 @@ def confirm(invocation: Invocation, *, collection: str, count: int, act: str, gi
     confirm_phrase(
         invocation,
         f"{collection} {count}",
-        about=f"this changes {count:,} documents of {collection}",
+        about=f"this changes {counted(count, 'document')} of {collection}",
         act=act,
         given=given,
         yes=yes,
@@ -47,5 +48,12 @@ def confirm_phrase(invocation: Invocation, phrase: str, *, about: str, act: str,
         )
     sys.stderr.write(f"Type {phrase} to {act}: ")
     sys.stderr.flush()
-    if sys.stdin.readline().strip().replace(",", "") != phrase:
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        raise Interrupted("nothing was changed") from None
+    if not answer.endswith("\n"):  # the end of input, not a line: the cursor stands behind the question still
+        sys.stderr.write("\n")
+    if answer.strip().replace(",", "") != phrase:
         raise Declined("nothing was changed", why="the confirmation was not typed")

@@ -42,14 +42,14 @@ def show(ctx: typer.Context, model: Name) -> None:
     """Show one model: its fields, rules and indexes."""
     invocation = Invocation.of(ctx)
     shown = invocation.workspace.registry.model(model)
-    fields = [_field(field) for field in shown.fields]
+    fields = [_field(field) for field in (shown.id_field, *shown.fields)]
     indexes: list[dict[str, Any]] = [
         {"name": index.name, "keys": dict(index.keys), "unique": index.unique, "from": str(index.origin)}
         for index in shown.indexes()
     ]
 
     def table() -> None:
-        write_table(_FIELDS, [row for field in shown.fields for row in _field_rows(field)])
+        write_table(_FIELDS, [row for field in (shown.id_field, *shown.fields) for row in _field_rows(field)])
         invocation.printer.text("")
         write_table(
             _INDEXES,

@@ -14,6 +14,7 @@ from datactl.mongo import CODEC, mapping_errors
 from datactl.records.actions import CREATED_AT, UPDATED_AT
 from datactl.records.writing import NewDocument
 from datactl.schema import Field, FieldType, Model
+from datactl.schema.reading import invalid
 
 # MongoDB's limit: https://www.mongodb.com/docs/manual/reference/limits/ (BSON Document Size)
 DOCUMENT_BYTES = 16 * 1024 * 1024
@@ -48,10 +49,9 @@ class Intake:
         try:
             body = self._body.read_input(given, now=now)
         except InvalidDocument as error:
-            raise InvalidDocument(error.what, why=error.why, problems=(*problems, *error.problems)) from None
+            problems += error.problems
         if problems:
-            why = f"{problems[0].where}: {problems[0].what}"
-            raise InvalidDocument(f"the document is no valid {self._model.name}", why=why, problems=problems)
+            raise invalid(self._model.name, problems)
         if self._model.timestamps:
             body = {**body, CREATED_AT: body.get(CREATED_AT) or now, UPDATED_AT: body.get(UPDATED_AT) or now}
         with mapping_errors(f"encoding a document of {self._model.name}"):

@@ -55,7 +55,7 @@ def explain(
         documents_examined=examined,
         returned=returned,
         milliseconds=int(stats.get("executionTimeMillis", 0)),
-        suggestion=_suggestion(model, filter, sort) if scans or sorts or wasteful else None,
+        suggestion=_suggestion(mongo, model, filter, sort) if scans or sorts or wasteful else None,
     )
 
 
@@ -76,7 +76,7 @@ def _name(stage: Mapping[str, Any]) -> str:
     return " ".join(str(stage[key]) for key in ("stage", "indexName") if key in stage)
 
 
-def _suggestion(model: Model, filter: Mapping[str, Any], sort: Sequence[tuple[str, int]]) -> str | None:
+def _suggestion(mongo: Mongo, model: Model, filter: Mapping[str, Any], sort: Sequence[tuple[str, int]]) -> str | None:
     """Equality first, then the sort, then ranges: MongoDB manual, "The ESR Guideline"."""
     own = [(path, value) for path, value in filter.items() if not path.startswith("$") and path != model.marks.deleted]
     equal = [(path, 1) for path, value in own if not _is_range(value)]
@@ -87,7 +87,11 @@ def _suggestion(model: Model, filter: Mapping[str, Any], sort: Sequence[tuple[st
         return None
     declared = _declared(model, tuple(wanted))
     if declared is not None:
-        return f"{declared.name} is declared and would serve it: datactl index {model.name} makes it if it is missing"
+        with mapping_errors(f"reading the indexes of {model.collection}"):
+            there = declared.name in mongo.collection(model.collection).index_information()
+        if there:
+            return f"{declared.name} would serve it and is there: this server chose otherwise"
+        return f"{declared.name} is declared, would serve it and is missing: datactl index {model.name} makes it"
     shown = ", ".join(f"{path}: {direction}" for path, direction in wanted.items())
     return f"declare it in models.yaml, then datactl index {model.name}: indexes: [{{fields: {{{shown}}}}}]"
 

@@ -8,7 +8,7 @@ from typing import TextIO
 from datactl.errors import DatactlError, ModelsFileError
 from datactl.render.terminal import RED, is_terminal, json_safe, painted, safe
 
-_MARK_WIDTH = 9
+_MARK_WIDTH, _WIDEST_MARK = 9, 32
 
 
 def show_error(error: DatactlError, *, as_json: bool = False, stream: TextIO | None = None) -> None:
@@ -24,8 +24,10 @@ def show_error(error: DatactlError, *, as_json: bool = False, stream: TextIO | N
     what = error.what if error.why is None else f"{error.what}: {error.why}"
     out.write(f"{painted('error:', RED, out)} {_lines(what)}   [{error.code}]\n")
     said = len(error.problems) == 1 and error.problems[0].what in (error.why or "")
-    for problem in () if said else error.problems:
-        out.write(f"  {safe(problem.where):<{_MARK_WIDTH}} {_lines(problem.what)}\n")
+    problems = () if said else error.problems
+    width = max((_MARK_WIDTH, *(min(len(safe(problem.where)), _WIDEST_MARK) for problem in problems)))
+    for problem in problems:
+        out.write(f"  {safe(problem.where):<{width}} {_lines(problem.what)}\n")
     if error.next:
         out.write(f"next: {_lines(error.next)}\n")
 

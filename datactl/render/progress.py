@@ -39,7 +39,7 @@ class ProgressWatcher(Watcher):
     """Sees the steps of one run: draws them where there is a terminal, and answers whether a signal asked to stop."""
 
     def __init__(self, *, quiet: bool = False, stoppable: bool = True) -> None:
-        self.signals = StopSignals()
+        self.signals = StopSignals(self._say)
         self.op: str | None = None  # the operation, once the ledger has its row and documents may be changed
         self._stoppable = stoppable
         self._draws = not quiet and has_progress(sys.stderr)
@@ -71,6 +71,13 @@ class ProgressWatcher(Watcher):
             self._tasks[step.name] = progress.add_task(name, total=step.total)
         after = 1 if step.when is When.AFTER else 0
         progress.update(self._tasks[step.name], completed=step.done + after, total=step.total)
+
+    def _say(self, notice: str) -> bool:
+        """Show a line above the bars, which would draw over one that was written past them."""
+        if self._progress is None:
+            return False
+        self._progress.console.print(notice, markup=False, highlight=False)
+        return True
 
     def _opened(self) -> Progress:
         if self._progress is None:

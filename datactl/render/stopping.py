@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_NOTICE = b"\nstopping: the batch at hand is finished and recorded first; once more stops now\n"
+_NOTICE = "stopping: the batch at hand is finished and recorded first; once more stops now"
 _STDERR = 2
 
 
@@ -24,8 +25,10 @@ class StopNow(KeyboardInterrupt):
 class StopSignals:
     """While entered, `received` is the number of the first signal, or None."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], bool] | None = None) -> None:
+        """`say` shows the notice where something else draws on the terminal, and answers whether it did."""
         self.received: int | None = None
+        self._say = say
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -43,4 +46,6 @@ class StopSignals:
         if self.received is not None:
             raise StopNow(number)
         self.received = number
-        os.write(_STDERR, _NOTICE)  # not through sys.stderr: its buffer may be held by the code that was interrupted
+        if self._say is None or not self._say(_NOTICE):
+            # Not through sys.stderr: its buffer may be held by the code that was interrupted.
+            os.write(_STDERR, f"\n{_NOTICE}\n".encode())

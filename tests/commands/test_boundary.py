@@ -198,10 +198,9 @@ def test_what_is_written_to_stderr_lands_in_no_file(tmp_path: Path) -> None:
     """Without stdin and stderr their numbers would be those of the next files: the notice of a signal goes to 2."""
     program = (
         "import os, sys, datactl.cli as cli;"
-        "from datactl.render.stopping import _NOTICE, _STDERR;"
         "kept = [];"
         "opened = lambda: kept.extend(open(f'{n}.txt', 'w') for n in range(3));"
-        "cli._run = lambda _: (opened(), os.write(_STDERR, _NOTICE))[1] * 0;"
+        "cli._run = lambda _: (opened(), os.write(2, b'stopping'))[1] * 0;"
         "sys.exit(cli.main([]))"
     )
     done = subprocess.run(

@@ -9,7 +9,7 @@ import pytest
 
 from datactl.commands.confirming import confirm
 from datactl.commands.invocation import Invocation
-from datactl.errors import Declined
+from datactl.errors import Declined, Interrupted
 from tests.commands.conftest import Project
 
 
@@ -100,3 +100,17 @@ def test_what_came_to_match_after_the_question_is_not_changed(
     assert posts.count_documents({"deleted": True}) == posts.count_documents({"views": 7}) == 0
     monkeypatch.setattr(f"datactl.commands.{word}.confirm", lambda *_, **__: posts.insert_one({"views": 1}))
     assert project.run(*line, "--yes", "-o", "json").json["matched"] == 24
+
+
+def test_a_signal_at_the_question_changes_nothing_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting(Terminal):
+        def readline(self, size: int | None = -1) -> str:
+            raise KeyboardInterrupt
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdin", Interrupting())
+    monkeypatch.setattr(sys, "stderr", screen)
+    with pytest.raises(Interrupted, match="nothing was changed") as ended:
+        confirm(Invocation(), collection="posts", count=1, act="mark them deleted", given=None, yes=False)
+    assert ended.value.exit_code == 130
+    assert screen.getvalue().endswith("deleted: \n")

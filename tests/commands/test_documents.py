@@ -192,3 +192,21 @@ def test_wrong_usage_exits_2_and_changes_nothing(arguments: list[str], said: str
     assert said in ended.err
     assert ended.out == ""
     assert project.database["outboxes"].count_documents({}) == events
+
+
+def test_every_problem_of_a_document_is_counted_and_lined_up(project: Project) -> None:
+    (project.directory / "models.yaml").write_text(
+        "models: {City: {fields: {_id: int, name: {type: string, required: true}, population: int}}}\n"
+    )
+    refused = project.run("create", "City", '{"population": "many"}', "-o", "table")
+    assert refused.status == 2
+    first, *problems = refused.err.splitlines()
+    assert first.startswith("error: the document is no valid City: 3 problems")
+    assert {line.split()[0] for line in problems} == {"/_id", "/name", "/population"}
+    columns = {len(line) - len(line.lstrip().partition(" ")[2].lstrip()) for line in problems}
+    assert len(columns) == 1  # what is wrong stands in one column
+
+
+def test_the_id_is_shown_as_a_field_of_the_model(project: Project) -> None:
+    shown = project.run("models", "show", "Post", "-o", "json").json
+    assert next(field["name"] for field in shown["fields"]) == "_id"
