@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datactl.events.lanes import LANES, aggregate_key, lane_of
+from datactl.events.operations import operation_rows
 from datactl.events.outbox import (
     CHUNKS,
     OUTBOX,
@@ -30,6 +31,7 @@ __all__ = [
     "make_payload",
     "next_seqs",
     "open_payload",
+    "operation_rows",
     "read_payload",
     "without_secrets",
 ]

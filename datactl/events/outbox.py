@@ -44,6 +44,8 @@ _INDEXES = (
         unique=True,
         partialFilterExpression={"seq": {"$exists": True}},
     ),
+    # What an operation did, in the order in which it did it: for undo, and for the restore of a group.
+    IndexModel([("op", ASCENDING), ("_id", ASCENDING)], name="datactl_op"),
 )
 _CHUNK_INDEXES = (IndexModel([("parent", ASCENDING), ("n", ASCENDING)], name="datactl_parts", unique=True),)
 

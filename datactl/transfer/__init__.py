@@ -1,0 +1,1 @@
+"""transfer: documents out to files and in from them."""
