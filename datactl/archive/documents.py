@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import bson
@@ -13,6 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 
 from datactl.mongo import CODEC, Mongo, find_raw, split_batch
+from datactl.schema import Marks
 from datactl.vault.idkey import normalise_id_key
 from datactl.vault.rawbson import elements
 
@@ -47,18 +48,24 @@ def ids_filter(keys: Sequence[bytes], also: Mapping[str, Any] | None = None) -> 
     """`{_id: {$in: [...]}}`, and `also` beside it, over id keys as they are: no `_id` is decoded and encoded again."""
     parts = [any_of(b"_id", keys)]
     if also:
-        encoded = bson.encode(also)
+        encoded = bson.encode(also, codec_options=CODEC)
         parts.append(encoded[_LENGTH.size : -1])
     return RawBSONDocument(document_of(parts))
 
 
-def without(document: bytes, names: Collection[str]) -> bytes:
-    """The document without these top-level fields; every other byte as it was."""
-    left_out = {name.encode() for name in names}
+def unmarked(document: bytes, marks: Marks) -> bytes:
+    """The document with `deleted: false` where it was marked, and without the other marks; the rest as it was.
+
+    As mongoose-delete restores: an application may ask for `deleted: false`, and would not find one without it.
+    """
+    deleted = marks.deleted.encode()
+    others = {name.encode() for name in marks.names} - {deleted}
     kept: list[bytes] = []
     start = _LENGTH.size
-    for _, name, _, stop in elements(document):
-        if name not in left_out:
+    for kind, name, value, stop in elements(document):
+        if name == deleted and kind == _BOOL:
+            kept.append(document[start:value] + b"\x00")
+        elif name not in others:
             kept.append(document[start:stop])
         start = stop
     return document_of(kept)

@@ -10,10 +10,11 @@ import bson
 from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from pymongo.client_session import ClientSession
 
-from datactl.archive.documents import decoded, has_mark, without
+from datactl.archive.documents import decoded, has_mark, unmarked
 from datactl.archive.evidence import Origin, record_restored
 from datactl.archive.holds import hold
 from datactl.archive.owed import owe, owed
+from datactl.archive.rules import BY_AGE
 from datactl.errors import DatactlError, DuplicateKey, Problem, RestoreConflict
 from datactl.mongo import CODEC, Mongo, mapping_errors, raw_id
 from datactl.records.operations import Context
@@ -22,8 +23,6 @@ from datactl.records.restoring import Preflight
 from datactl.records.writing import concealed, seq_was_taken
 from datactl.schema import Model, Registry
 from datactl.vault import Retrieved
-
-BY_AGE = "age"  # the cause of an archive run's segments
 
 _SEQ_TRIES = 10
 
@@ -103,10 +102,10 @@ class Insertion:
         return any(debt.op == self.context.op for debt in owed(self.mongo, self.model.name, origin, session=session))
 
     def _document(self, archived: bytes) -> bytes:
-        """What is inserted: the archived bytes; without marks unless asked for, with the values that are set."""
+        """What is inserted: the archived bytes; unmarked unless asked for otherwise, with the values that are set."""
         if self.as_archived:
             return archived
-        bare = without(archived, self.model.marks.names) if self.model.soft_delete else archived
+        bare = unmarked(archived, self.model.marks) if self.model.soft_delete else archived
         if not self.set:
             return bare
         with mapping_errors("reading the archived document"):

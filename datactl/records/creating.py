@@ -54,6 +54,8 @@ class Intake:
             raise invalid(self._model.name, problems)
         if self._model.timestamps:
             body = {**body, CREATED_AT: body.get(CREATED_AT) or now, UPDATED_AT: body.get(UPDATED_AT) or now}
+        if self._model.soft_delete:
+            body = {**body, self._model.marks.deleted: False}  # as mongoose-delete does: its queries may ask for false
         with mapping_errors(f"encoding a document of {self._model.name}"):
             encoded = bson.encode({"_id": new_id, **body}, codec_options=CODEC)
         if len(encoded) > DOCUMENT_BYTES:

@@ -27,7 +27,8 @@ def test_a_document_and_its_event(products: Repository, events: Events, mongo: M
     before = mongo.server_time()
     created = products.create({"name": "Chair", "price": 10}, reason="new in stock")
     assert created == products.find_by_id(created["_id"]) == products.collection.find_one({"_id": created["_id"]})
-    assert list(created) == ["_id", "name", "price", "createdAt", "updatedAt"]
+    assert list(created) == ["_id", "name", "price", "createdAt", "updatedAt", "deleted"]
+    assert created["deleted"] is False  # as mongoose-delete writes it
     assert created["createdAt"] == created["updatedAt"]
     assert before - timedelta(seconds=1) <= created["createdAt"] <= mongo.server_time() + timedelta(seconds=1)
     (event,) = events()

@@ -19,6 +19,7 @@ from datactl.records.results import pages_of
 from datactl.schema import Registry, define_model
 
 Make = Callable[..., Repository]
+SYSTEM = ("_id", "createdAt", "updatedAt", "deleted")
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_secrets_inside_secrets_and_maps(mongo: Mongo, tmp_path: Path) -> None:
     )
     public = {"name": "b", "keys": {}, "doors": {"x": {"wall": "w"}, "3": {}}}
     for document in (made, *boxes.find(), *boxes.find_with_pagination().data, boxes.find_by_id(made["_id"])):
-        assert {name: document[name] for name in document if name not in ("_id", "createdAt", "updatedAt")} == public
+        assert {name: document[name] for name in document if name not in SYSTEM} == public
     boxes.update_by_id(
         made["_id"], {"$set": {"2024": "S11", "doors.3.code": "S12", "keys.5": "S13", "doors.3.7": "S14"}}
     )

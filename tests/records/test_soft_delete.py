@@ -44,7 +44,7 @@ def test_marks_and_event(products: Repository, chair: dict[str, Any], events: Ev
     )
     assert now["deletedAt"] == now["updatedAt"] > chair["updatedAt"]
     assert {name: value for name, value in now.items() if name not in (*MARKS, "updatedAt")} == {
-        name: value for name, value in chair.items() if name != "updatedAt"
+        name: value for name, value in chair.items() if name not in ("deleted", "updatedAt")
     }
     event = events()[1]
     assert (event["eventType"], event["op"], event["actor"], event["reason"]) == (
@@ -54,7 +54,7 @@ def test_marks_and_event(products: Repository, chair: dict[str, Any], events: Ev
         "broken",
     )
     assert event["payload"] == {
-        "before": {"updatedAt": chair["updatedAt"]},
+        "before": {"deleted": False, "updatedAt": chair["updatedAt"]},
         "after": {name: now[name] for name in (*MARKS, "updatedAt")},
     }
 
