@@ -16,7 +16,7 @@ from datactl.commands.invocation import Invocation
 from datactl.commands.options import PLAIN, QUIET
 from datactl.errors import DatactlError, UsageError
 
-_FILES = {"bash": "datactl.bash", "zsh": "_datactl", "fish": "datactl.fish"}
+FILES = {"bash": "datactl.bash", "zsh": "_datactl", "fish": "datactl.fish"}
 
 
 class Shell(StrEnum):
@@ -75,7 +75,7 @@ def install_path(shell: Shell, env: Mapping[str, str]) -> Path:
 
 def _own_shell() -> Shell:
     name = Path(os.environ.get("SHELL", "")).name
-    if name not in _FILES:
+    if name not in FILES:
         raise UsageError(
             "which shell is meant", why=f"SHELL is {name or 'not set'}", next="datactl completion install bash"
         )
@@ -84,7 +84,7 @@ def _own_shell() -> Shell:
 
 def generated(shell: str) -> Path:
     """The script of a shell, as `commands.shells` wrote it: made beforehand, for a shell asks at every start."""
-    return Path(__file__).parents[1] / "completions" / _FILES[shell]
+    return Path(__file__).parents[1] / "completions" / FILES[shell]
 
 
 def _script(shell: Shell) -> str:

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from datactl.commands.grammar import Command
+from datactl.commands.invocation import Invocation
 
 
 def demo(
-    ctx: typer.Context,  # noqa: ARG001 - every command takes it
+    ctx: typer.Context,
     directory: Annotated[Path, typer.Option("--dir", metavar="DIR", help="The project's directory.")] = Path("demo"),
     everything: Annotated[bool, typer.Option("--all", help="All 234,908 places instead of 34,000.")] = False,
 ) -> None:
@@ -22,6 +23,7 @@ def demo(
     """
     from datactl.demo import tell
 
+    Invocation.of(ctx).settings.refuse_production("the demonstration")
     tell(directory, everything=everything, say=typer.echo)
 
 

@@ -33,8 +33,18 @@ def status(ctx: typer.Context) -> None:
     invocation.printer.facts(invocation.workspace.engine.status())
 
 
+def uri(ctx: typer.Context) -> None:
+    """Print the engine's connection string, with its password, for another program.
+
+    The engine is started where it does not run. Whoever reads this string may do everything there.
+    """
+    invocation = _with_own_engine(ctx)
+    invocation.printer.text(invocation.workspace.local_uri())
+
+
 def _with_own_engine(ctx: typer.Context) -> Invocation:
     invocation = Invocation.of(ctx)
+    invocation.settings.refuse_production("an engine of the project's own")
     if invocation.settings.engine != "local":
         raise NotInitialised(
             "this project has no engine of its own",
@@ -52,6 +62,7 @@ COMMAND = Group(
         "start": Command(start, example="datactl engine start", options=READS_MODELS),
         "stop": Command(stop, example="datactl engine stop", options=READS_MODELS),
         "status": _STATUS,
+        "uri": Command(uri, example="datactl engine uri", options=READS_MODELS),
     },
     default=_STATUS,
     example="datactl engine status",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from datactl.commands.fields import headings
+from datactl.commands.fields import asked_for, columns_of, headings, only
 from datactl.commands.grammar import Command
 from datactl.commands.invocation import Invocation
 from datactl.commands.options import READS_DOCUMENTS
@@ -32,6 +34,9 @@ def find(
     filter: Filter = None,
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="FIELDS", help="Fields by comma; - before one turns it round.")
+    ] = None,
+    fields: Annotated[
+        str | None, typer.Option("--fields", metavar="FIELDS", help="Show only these fields, by comma, and _id.")
     ] = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=0, help="Documents on a page; 0 lists all of them.")
@@ -58,9 +63,11 @@ def find(
     """
     invocation = Invocation.of(ctx)
     _require_sense(limit, page, after, deleted=deleted, with_deleted=with_deleted, paged=bool(envelope or search))
-    if explain and (search or page or after or envelope):
+    if explain and (search or page or after or envelope or fields):
         raise UsageError("--explain shows how --filter, --sort and --limit are answered: give it without the others")
     repository = invocation.workspace.repository(model)
+    paths = asked_for(repository.model, fields) if fields is not None else None
+    show = partial(_show, invocation, repository.model, marks=deleted or with_deleted, paths=paths)
     wanted = from_text(repository.model, filter)
     marks = deleted or with_deleted
     if deleted:
@@ -69,16 +76,26 @@ def find(
         invocation.printer.facts(repository.explain(wanted, sort=sort, limit=limit or None, include_deleted=marks))
     elif not limit:
         every = repository.find_with_deleted if marks else repository.find
-        _show(invocation, repository.model, every(wanted, sort=sort), marks=marks)
+        shown = show(every(wanted, sort=sort, projection=paths))
+        _tell_doubts(invocation, repository.model, wanted, shown)
     else:
         found = repository.find_with_pagination(
-            wanted, page=page or 1, limit=limit, sort=sort, search=search, include_deleted=marks, after=after
+            wanted,
+            page=page or 1,
+            limit=limit,
+            sort=sort,
+            search=search,
+            include_deleted=marks,
+            after=after,
+            projection=paths,
         )
         if envelope:
-            invocation.printer.document(found.as_dict())
+            kept = found if paths is None else replace(found, data=tuple(only(each, paths) for each in found.data))
+            invocation.printer.document(kept.as_dict())
         else:
-            _show(invocation, repository.model, found.data, marks=marks)
+            show(found.data)
             _tell_page(invocation, found)
+        _tell_doubts(invocation, repository.model, wanted, found.total)
 
 
 def from_text(model: Model, filter: str | None) -> dict[str, Any]:
@@ -105,10 +122,36 @@ def _require_sense(
         raise UsageError(f"page {page or 1:,} of {limit:,} documents is further than the database counts")
 
 
-def _show(invocation: Invocation, model: Model, documents: Iterable[Mapping[str, Any]], *, marks: bool) -> None:
-    hidden = invocation.printer.documents(documents, headings(model, marks=marks))
+def _show(
+    invocation: Invocation,
+    model: Model,
+    documents: Iterable[Mapping[str, Any]],
+    *,
+    marks: bool,
+    paths: Sequence[str] | None,
+) -> int:
+    """Write the documents; how many they were."""
+    number = 0
+
+    def counted() -> Iterator[Mapping[str, Any]]:
+        nonlocal number
+        for document in documents:
+            number += 1
+            yield document if paths is None else only(document, paths)
+
+    columns = headings(model, marks=marks) if paths is None else columns_of(model, paths)
+    hidden = invocation.printer.documents(counted(), columns)
     if hidden:
         invocation.hint(f"no room for {', '.join(hidden)}: -o json shows everything")
+    return number
+
+
+def _tell_doubts(invocation: Invocation, model: Model, filter: Mapping[str, Any], found: int) -> None:
+    """Where nothing was found: a word of the filter that its field does not know, and the one that may be meant."""
+    from datactl.records.filters import doubts
+
+    for doubt in doubts(model, filter) if not found else ():
+        invocation.hint(doubt)
 
 
 def _tell_page(invocation: Invocation, found: Page) -> None:

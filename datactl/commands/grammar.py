@@ -18,6 +18,7 @@ from datactl.commands.invocation import Invocation
 from datactl.commands.options import Common, click_options
 from datactl.errors import EXIT_CODES, UsageError
 
+ROOT_EXAMPLE = "datactl init --local && datactl models list"
 _COLUMNS = 100
 _ALWAYS = (0, 1, 2, 130)
 
@@ -27,13 +28,20 @@ class Command:
     """A command as its module declares it.
 
     `run` is a Typer function whose docstring is the help; `exits` are the exit codes beside those that follow from
-    the options (0, 1, 2, 130; 4 and 10 with a database, 10 with a models file).
+    the options (0, 1, 2, 130; 4 and 10 with a database, 10 with a models file). `changes` says whether it changes a
+    database; None: it does if it can be told who makes the change.
     """
 
     run: Callable[..., None]
     example: str
     options: tuple[Common, ...] = options.PLAIN
     exits: tuple[int, ...] = ()
+    changes: bool | None = None
+
+    @property
+    def changes_data(self) -> bool:
+        """Whether it changes a database, and says so where that is a production one."""
+        return options.ACTOR in self.options if self.changes is None else self.changes
 
     @property
     def exit_codes(self) -> list[int]:
@@ -85,6 +93,11 @@ class LeafCommand(TyperCommand):
     """A command whose help ends with a runnable example and its exit codes."""
 
     declared: Command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if self.declared.changes_data:
+            Invocation.of(ctx).tell_production()
+        return super().invoke(ctx)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_usage(ctx, formatter)
@@ -148,7 +161,7 @@ class RootGroup(WordGroup):
         self.write_words(formatter)
         with formatter.section("Options, before or after the command"):
             formatter.write_dl(_records(click_options(options.ALL), ctx) + _records(self.get_params(ctx), ctx))
-        write_ending("datactl init --local && datactl models list", list(EXIT_CODES), formatter)
+        write_ending(ROOT_EXAMPLE, list(EXIT_CODES), formatter)
 
 
 class SubGroup(WordGroup):

@@ -8,7 +8,7 @@ options and, for a model, the names that models.yaml declares.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
@@ -95,9 +95,32 @@ def _sentence(text: str | None) -> str:
     return line.rstrip(".").replace("'", "").replace('"', "").replace("`", "")
 
 
-def _valued(spots: Iterable[Spot]) -> dict[str, Flag]:
-    """Every spelling of an option that takes a value; a spelling means the same everywhere."""
-    return {name: flag for spot in spots for flag in spot.flags if flag.values is not None for name in flag.names}
+def _valued(spots: Sequence[Spot]) -> dict[str, Flag]:
+    """Every spelling of an option that takes a value wherever it stands."""
+    several = _of_several_meanings(spots)
+    found = ((name, flag) for spot in spots for flag in spot.flags for name in flag.names if flag.values is not None)
+    return {name: flag for name, flag in found if name not in several}
+
+
+def _valued_there(spots: Sequence[Spot]) -> dict[str, Flag]:
+    """`'/validate --only'` and its like: options that take a value at that place, and elsewhere none or another."""
+    several = _of_several_meanings(spots)
+    found = ((spot.path, name, flag) for spot in spots for flag in spot.flags for name in flag.names)
+    return {f"'{at} {name}'": flag for at, name, flag in found if name in several and flag.values is not None}
+
+
+def _of_several_meanings(spots: Sequence[Spot]) -> set[str]:
+    meanings: dict[str, set[tuple[bool, bool]]] = {}
+    for spot in spots:
+        for flag in spot.flags:
+            for name in flag.names:
+                meanings.setdefault(name, set()).add((flag.values is not None, flag.is_file))
+    return {name for name, kinds in meanings.items() if len(kinds) > 1}
+
+
+def _case(subject: str, arms: str, indent: str) -> str:
+    """A `case` statement; nothing where it would be empty, which no shell takes."""
+    return f'{indent}case "{subject}" in\n{arms}{indent}esac\n' if arms else ""
 
 
 def _long_names(spot: Spot) -> str:
@@ -121,7 +144,9 @@ def _value_cases(valued: Mapping[str, Flag], choose: str, files: str, indent: st
 
 
 def _bash(spots: list[Spot]) -> str:
-    valued = _valued(spots)
+    valued, there = _valued(spots), _valued_there(spots)
+    skip = "((i += 1)); [[ ${COMP_WORDS[i]} == '=' ]] && ((i += 1)); continue ;;"
+    skips = _case("$path $word", f"{' ' * 8}{'|'.join(there)}) {skip}\n" if there else "", " " * 8)
     arms = ""
     for spot in spots:
         acts = [f"options='{_long_names(spot)}'"]
@@ -134,9 +159,9 @@ def _bash(spots: list[Spot]) -> str:
         if spot.takes_file:
             acts.append("((given < 1)) || files=1" if spot.takes_model else "files=1")
         arms += f"        '{spot.path}') {'; '.join(acts)} ;;\n"
-    cases = _value_cases(
-        valued, 'COMPREPLY=($(compgen -W "{}" -- "$cur"))', 'COMPREPLY=($(compgen -f -- "$cur"))', " " * 8
-    )
+    answers = ('COMPREPLY=($(compgen -W "{}" -- "$cur"))', 'COMPREPLY=($(compgen -f -- "$cur"))', " " * 8)
+    cases = _value_cases(valued, *answers)
+    cases_there = _case("$path $prev", _value_cases(there, *answers), " " * 4)
     return f"""\
 _datactl_models() {{
     awk '{_AWK}' "${{DATACTL_MODELS:-models.yaml}}" 2>/dev/null
@@ -149,8 +174,8 @@ _datactl() {{
     [[ $cur == '=' ]] && cur=''
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${{COMP_WORDS[i]}}
-        case $word in
-        {"|".join(valued)}) ((i += 1)); [[ ${{COMP_WORDS[i]}} == '=' ]] && ((i += 1)); continue ;;
+{skips}        case $word in
+        {"|".join(valued)}) {skip}
         -*) continue ;;
         esac
         case $path/$word in
@@ -160,7 +185,7 @@ _datactl() {{
     done
     case $prev in
 {cases}    esac
-    case $path in
+{cases_there}    case $path in
 {arms}    esac
     [[ $cur == -* ]] && words=$options
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
@@ -173,7 +198,9 @@ complete -F _datactl datactl
 
 
 def _zsh(spots: list[Spot]) -> str:
-    valued = _valued(spots)
+    valued, there = _valued(spots), _valued_there(spots)
+    skips = _case("$place $word", f"{' ' * 8}{'|'.join(there)}) ((i += 1)); continue ;;\n" if there else "", " " * 8)
+    cases_there = _value_cases(there, "compadd -- {}", "_files", " " * 8)
     arms = ""
     for spot in spots:
         flags = " ".join(f"'{name}:{flag.help.replace(':', ' ')}'" for flag in spot.flags for name in flag.names)
@@ -200,7 +227,7 @@ _datactl() {{
     local -a entries options
     for ((i = 2; i < CURRENT; i++)); do
         word=$words[i]
-        case $word in
+{skips}        case $word in
         {"|".join(valued)}) ((i += 1)); continue ;;
         -*) continue ;;
         esac
@@ -211,7 +238,7 @@ _datactl() {{
     done
     case $words[CURRENT-1] in
 {_value_cases(valued, "compadd -- {}", "_files", " " * 8)}    esac
-    case $place in
+{_case("$place $words[CURRENT-1]", cases_there, " " * 4)}    case $place in
 {arms}    esac
     if [[ $words[CURRENT] == -* ]]; then
         _describe -o 'option' options
@@ -230,7 +257,8 @@ fi
 
 
 def _fish(spots: list[Spot]) -> str:
-    valued = _valued(spots)
+    valued, there = _valued(spots), _valued_there(spots)
+    skip_there = f'        if contains -- "$place $word" {" ".join(there)}; set skip 1; continue; end'
     lines = [
         "function __datactl_models",
         '    set -l file models.yaml; set -q DATACTL_MODELS; and set file "$DATACTL_MODELS"',
@@ -242,6 +270,7 @@ def _fish(spots: list[Spot]) -> str:
         "    for word in (commandline -opc)[2..-1]",
         "        if test $skip -eq 1; set skip 0; continue; end",
         f"        if contains -- $word {' '.join(valued)}; set skip 1; continue; end",
+        *([skip_there] if there else []),
         "        if string match -q -- '-*' $word; continue; end",
         f"        if contains -- $place/$word {' '.join(spot.path for spot in spots if spot.path)}",
         "            set place $place/$word",

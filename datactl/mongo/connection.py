@@ -82,7 +82,7 @@ def open_mongo(
         raise ConfigError("the MongoDB URI is not valid", why=_without_password(str(error), uri)) from None
     except DatactlError as error:
         error.why = _without_password(error.why or "", uri) or None
-        raise
+        raise error from None  # what the driver said of this URI may have its password, and a traceback would show it
     try:
         mongo.ping()
     except BaseException:
@@ -111,12 +111,18 @@ def _strict_options() -> Iterator[None]:
 
 def _user_info(uri: str) -> str:
     """`user:password` of the URI, as it is written."""
-    return uri.partition("//")[2].partition("?")[0].rpartition("@")[0]
+    return _after_scheme(uri).partition("?")[0].rpartition("@")[0]
+
+
+def _after_scheme(uri: str) -> str:
+    """The rest of the URI; all of it where the scheme was forgotten."""
+    scheme, separator, rest = uri.partition("//")
+    return rest if separator and "@" not in scheme else uri
 
 
 def _without_password(text: str, uri: str) -> str:
     """`text` without the URI's password, also where the driver took a part of it for something else."""
-    password = uri.partition("//")[2].rpartition("@")[0].partition(":")[2]
+    password = _after_scheme(uri).rpartition("@")[0].partition(":")[2]
     pieces = {piece for piece in re.split("[/:@?]", password) if len(piece) >= _TELLING_PIECE}
     for secret in sorted({password, unquote_plus(password), *pieces} - {""}, key=len, reverse=True):
         text = text.replace(secret, "***")
