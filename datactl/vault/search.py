@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from datactl.errors import NotFound, ObjectMissing, ShortRead, VaultDamaged
 from datactl.objects import ObjectStore
@@ -12,7 +12,7 @@ from datactl.vault.idkey import hash_id, normalise_id_key
 from datactl.vault.manifest import Manifest
 from datactl.vault.members import Member
 from datactl.vault.rawbson import id_key as id_key_of
-from datactl.vault.verified import REMEDY, damage_of, member_documents
+from datactl.vault.verified import REMEDY, damage_of, member_documents, read_checked
 
 
 def places(store: ObjectStore, manifest: Manifest, value: int) -> list[tuple[int, Member, int]]:
@@ -27,6 +27,15 @@ def places(store: ObjectStore, manifest: Manifest, value: int) -> list[tuple[int
         if numbers and header is None:
             header = sidecar.read_header(read(0, manifest.pages_offset), manifest.name)
         return [(number, *header.member_of(number)) for number in numbers] if header else []
+
+
+def indexed(store: ObjectStore, manifest: Manifest) -> Iterator[tuple[int, int]]:
+    """(hash of `_id`, position) of every document of a segment, in the order of the hashes. Raises `VaultDamaged`."""
+    with damage_of(manifest.index_key):
+        data = read_checked(store, manifest.index_key, manifest.index)
+        for number in range(manifest.pages):
+            start = manifest.pages_offset + number * sidecar.PAGE_BYTES
+            yield from sidecar.read_page(data[start : start + sidecar.PAGE_BYTES], manifest.name, number)
 
 
 def fetch(store: ObjectStore, candidate: Candidate) -> bytes:

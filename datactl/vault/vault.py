@@ -260,6 +260,11 @@ class Vault:
             if isinstance(found, Manifest):
                 yield found
 
+    def receipts_without_manifest(self, model: str) -> Iterator[str]:
+        """Names of segments that documents left with, and whose manifest is gone."""
+        receipts = names_with_deleted_receipt(self.store, model)
+        return only_left(receipts, names_in(self.store, names.MANIFESTS, model, ".json"))
+
     def receipts(self, manifest: Manifest) -> Receipts:
         """All receipts of a segment."""
         return receipts_of(self.store, manifest.model, manifest.name, manifest.documents)
@@ -286,6 +291,10 @@ class Vault:
             yield from copies[:-1]
             yield from (replace(copy, closes_rank=True) for copy in copies[-1:])
 
+    def indexed(self, manifest: Manifest) -> Iterator[tuple[int, int]]:
+        """(hash of `_id`, position) of every document of a segment, by its sidecar. Raises `VaultDamaged`."""
+        return search.indexed(self.store, manifest)
+
     def fetch(self, candidate: Candidate) -> bytes:
         """The document of a candidate, by one ranged read; length, CRC-32, SHA-256 and `_id` are checked.
 
@@ -295,12 +304,21 @@ class Vault:
         return search.fetch(self.store, candidate)
 
     def retrieve(
-        self, model: str, id_key: bytes, *, absent: bool, within: Sequence[Manifest | Unreadable] | None = None
+        self,
+        model: str,
+        id_key: bytes,
+        *,
+        absent: bool,
+        within: Sequence[Manifest | Unreadable] | None = None,
+        settled: Callable[[Candidate], Candidate] = lambda candidate: candidate,
     ) -> Retrieved | None:
-        """The archived copy of a document with its BSON, or None: `locate`, `archived_copy` and `fetch` in one."""
+        """The archived copy of a document with its BSON, or None: `locate`, `archived_copy` and `fetch` in one.
+
+        `settled` may know better of a copy whose receipt is not written yet.
+        """
         others: set[tuple[str, int]] = set()
         while True:
-            candidates = self.locate(model, id_key, within=within)
+            candidates = map(settled, self.locate(model, id_key, within=within))
             copy = archived_copy((c for c in candidates if (c.manifest.name, c.position) not in others), absent=absent)
             if copy is None:
                 return None
