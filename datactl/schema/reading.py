@@ -106,6 +106,10 @@ class Reader:
                 if name.startswith(f"{other}."):
                     self._add(pointer("", name), f"{quoted(other)} is changed as a whole already", "path_clash")
 
+    def complete(self, fields: tuple[Field, ...], found: dict[str, Any]) -> None:
+        """Give a document of these fields the defaults of what it lacks."""
+        self._complete(fields, found, "")
+
     def _complete(self, fields: tuple[Field, ...], found: dict[str, Any], at: str) -> None:
         """Defaults and required fields, where nothing was given."""
         for field in fields:

@@ -137,6 +137,14 @@ class SegmentWriter:
             taken += 1
         return taken
 
+    def add_member(self, block: bytes, count: int) -> None:
+        """Append `count` whole documents, one after another in `block`, as a member of their own.
+
+        The caller has found where they begin (`rawbson.boundaries`): of many small ones this saves most of the work.
+        """
+        self._flush()
+        self._append(block, count)
+
     def finish(self) -> SealedSegment:
         """The segment, sealed; the writer is of no use after. Raises `InvalidDocument` if nothing was added."""
         self._flush()
@@ -170,6 +178,10 @@ class SegmentWriter:
         block, count = b"".join(self._pending), len(self._pending)
         if len(boundaries(block)) != count + 1:
             raise InvalidDocument("what was added is not one document each", why="lengths inside and outside differ")
+        self._pending, self._pending_bytes = [], 0
+        self._append(block, count)
+
+    def _append(self, block: bytes, count: int) -> None:
         crc, sha256 = checksums(block)
         data = compress(block, self._level)
         self._members.append(Member(self._compressed, len(data), len(block), self._flushed, count, crc, sha256))
@@ -177,7 +189,6 @@ class SegmentWriter:
         self._compressed += len(data)
         self._flushed += count
         self._flushed_bytes += len(block)
-        self._pending, self._pending_bytes = [], 0
 
 
 def _check_length(length: int) -> None:
