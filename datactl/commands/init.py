@@ -1,4 +1,4 @@
-"""`datactl init`: start a project: a commented models.yaml and .env, never over existing ones."""
+"""`datactl init`: start a project with a commented models.yaml and .env, or with the models of a database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import typer
 
 from datactl.commands.grammar import Command
 from datactl.commands.invocation import Invocation
-from datactl.errors import Conflict, DatactlError
+from datactl.commands.options import READS_DATABASE
+from datactl.errors import Conflict, DatactlError, UsageError
 
 _LOCAL = """\
 settings:
@@ -46,7 +47,7 @@ models:
       views: {{type: int, min: 0, default: 0}}
       # author: {{type: objectId, ref: User, onDelete: restrict}}
 """
-_DOTENV = """\
+DOTENV = """\
 # Read by datactl in this directory; the environment wins over it. Keep it out of version control.
 
 # The MongoDB to work on (a replica set: changes are transactions).
@@ -61,24 +62,50 @@ _DOTENV = """\
 # Days from the mark until a document is due for the archive.
 # ARCHIVE_RETENTION_DAYS=90
 """
-_PRIVATE, _SHARED = 0o600, 0o644
+PRIVATE, _SHARED = 0o600, 0o644
 
 
 def init(
     ctx: typer.Context,
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where; else here.", show_default=False)] = Path(),
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Where; else here.", show_default=False)
+    ] = None,
     local: Annotated[
         bool, typer.Option("--local", help="With a database engine of its own, started on demand.")
     ] = False,
+    from_db: Annotated[bool, typer.Option("--from-db", help="Make models.yaml of the database that is there.")] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample", metavar="N", min=1, max=1_000_000, help="Documents read of each collection; else 1000."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --from-db: show what would be written.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --from-db: change models.yaml without asking.")] = False,
 ) -> None:
-    """Start a project here: a commented models.yaml and .env.
+    """Start a project here, or take over the database that is there.
 
-    Nothing that exists is overwritten.
+    A commented models.yaml and .env are written; nothing that exists is overwritten. With --from-db the models are
+    made of the collections that the database has: documents are read at random, and what was found in them stands as
+    a comment behind each declaration. Nothing is changed in the database. Run it again when the application has
+    changed: what was edited in models.yaml stays, and the difference is shown before it is written.
     """
     invocation = Invocation.of(ctx)
+    if from_db:
+        if local:
+            raise UsageError(
+                "--local starts an empty database: there is nothing to read in it", next="give one of them"
+            )
+        from datactl.commands.init_from_db import adopt
+
+        adopt(invocation, directory, sample=sample, dry_run=dry_run, yes=yes)
+        return
+    if sample is not None or dry_run or yes:
+        raise UsageError("--sample, --dry-run and --yes belong to --from-db", next="datactl init --from-db")
+    directory = directory or Path()
     files = {
         directory / "models.yaml": (_MODELS.format(settings=_LOCAL if local else _REMOTE), _SHARED),
-        directory / ".env": (_DOTENV, _PRIVATE),
+        directory / ".env": (DOTENV, PRIVATE),
     }
     if taken := [str(path) for path in files if path.exists()]:
         verb = "exist" if len(taken) > 1 else "exists"
@@ -86,7 +113,7 @@ def init(
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for path, (text, mode) in files.items():
-            _write_new(path, text, mode)
+            write_new(path, text, mode)
     except OSError as error:
         raise DatactlError(f"cannot write {error.filename}", why=error.strerror) from None
     invocation.printer.facts(
@@ -101,10 +128,11 @@ def init(
     )
 
 
-def _write_new(path: Path, text: str, mode: int) -> None:
+def write_new(path: Path, text: str, mode: int) -> None:
+    """Write a file that is not there yet."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
 
 
-COMMAND = Command(init, example="datactl init --local shop", exits=(7,))
+COMMAND = Command(init, example="datactl init --local shop", options=READS_DATABASE, exits=(6, 7, 12))

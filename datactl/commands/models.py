@@ -1,4 +1,4 @@
-"""`datactl models`: list, show and check the models, and print their schemas."""
+"""`datactl models`: list, show and check the models, compare the database with them, print their schemas."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from datactl.commands.grammar import Command, Group
 from datactl.commands.invocation import Invocation
+from datactl.commands.models_drift import APPLY, DIFF
 from datactl.commands.options import READS_MODELS
 from datactl.errors import UsageError
 from datactl.render.figures import counted
@@ -172,11 +173,13 @@ def _field_rows(field: Field) -> list[list[str]]:
 _LIST_COMMAND = Command(list_models, example="datactl models list", options=READS_MODELS)
 
 COMMAND = Group(
-    "List, show and check the models, and print their schemas.",
+    "List and check the models; compare the database with them, apply validators.",
     {
         "list": _LIST_COMMAND,
         "show": Command(show, example="datactl models show Post", options=READS_MODELS),
         "check": Command(check, example="datactl models check", options=READS_MODELS),
+        "diff": DIFF,
+        "apply": APPLY,
         "schema": Command(schema, example="datactl models schema > models.schema.json", options=READS_MODELS),
     },
     default=_LIST_COMMAND,

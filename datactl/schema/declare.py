@@ -178,7 +178,7 @@ class _ModelReader:
         if given.get("expire_after_seconds") is not None and model.soft_delete:
             what = "a TTL index removes documents without archiving them: set archive.after, or enableSoftDelete: false"
             self.report.add(node, what, "ttl_index")
-        if given.get("partial") is not None and given.get("sparse"):
+        if given.get("partial") and given.get("sparse"):
             self.report.add(node, "an index is partial or sparse, not both", "bad_index")
         keys = tuple(given["fields"].items())
         extra = {name: given[name] for name in _EXTRA_INDEX_OPTIONS if given.get(name)}

@@ -135,6 +135,9 @@ class FieldReader:
             given = {option: value for option, value in given.items() if option not in _OF_ITEMS}
             field = replace(field, items=self._with_options(items, own, given_at))
         field = replace(self._with_options(field, given, given_at), secret=secret)
+        if field.immutable and field.items is not None and field.items.on_delete == "nullify":
+            at = given_at["immutable"].key
+            self.report.add(at, "nullify would change a field that cannot change", "nullify_immutable")
         if isinstance(default, Node) and default.value is not None:
             field = replace(field, default=self._default(field, default))
         return field
@@ -170,11 +173,19 @@ class FieldReader:
             at = given_at["on_delete"].key
             if not field.ref:
                 self.report.add(at, "onDelete is about a reference: give a ref", "option_without_ref")
-            elif field.on_delete == "nullify" and field.required:
-                self.report.add(at, "nullify would empty a required field", "nullify_required")
+            elif "$*" in field.path:
+                self.report.add(at, "onDelete inside a map: no query finds who refers there", "on_delete_in_map")
+            elif field.on_delete == "nullify":
+                self._can_be_emptied(field, at)
         self._order(field, "min", "max", given_at)
         self._order(field, "min_length", "max_length", given_at)
         return field
+
+    def _can_be_emptied(self, field: Field, at: Node) -> None:
+        if field.required:
+            self.report.add(at, "nullify would empty a required field", "nullify_required")
+        elif field.immutable or field.path == "_id":
+            self.report.add(at, "nullify would change a field that cannot change", "nullify_immutable")
 
     def _order(self, field: Field, least: str, most: str, given_at: Mapping[str, Entry]) -> None:
         low, high = comparable(getattr(field, least)), comparable(getattr(field, most))

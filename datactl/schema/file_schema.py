@@ -9,6 +9,7 @@ from datactl.schema.options import FIELD, FIELD_OPTIONS, MODEL, NAME, RESERVED_M
 from datactl.schema.shapes import record_schema
 from datactl.schema.types import TYPE_TABLE
 
+_ONE_VALUE = {"type": ["string", "number", "boolean", "null"]}
 _FIELD_NAME = {"propertyNames": {"pattern": r"^[^$.][^.]*$"}}
 
 
@@ -25,7 +26,14 @@ def models_file_schema() -> dict[str, Any]:
             "settings": {
                 "description": "Settings of the project, by name.",
                 "type": ["object", "null"],
-                "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+                "properties": {
+                    "profiles": {
+                        "description": "Settings by the name of a profile: --profile NAME.",
+                        "type": ["object", "null"],
+                        "additionalProperties": {"type": ["object", "null"], "additionalProperties": _ONE_VALUE},
+                    }
+                },
+                "additionalProperties": _ONE_VALUE,
             },
             "models": {
                 "description": "The models, by name.",

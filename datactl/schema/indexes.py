@@ -39,7 +39,7 @@ class Index:
         command: dict[str, Any] = {"key": dict(self.keys), "name": self.name}
         if self.unique:
             command["unique"] = True
-        if self.partial is not None:
+        if self.partial:  # an empty one is written to say "every document": it is none to the server
             command["partialFilterExpression"] = thaw(self.partial)
         if self.sparse:
             command["sparse"] = True
@@ -73,9 +73,9 @@ def derive_indexes(model: Model) -> tuple[Index, ...]:
         for path in dict.fromkeys(reference.path for reference in model.references)
         if "$*" not in path and not any(_leads_with(index, path) for index in found)
     ]
-    if model.soft_delete:
+    deleted, at = model.marks.deleted, model.marks.deleted_at
+    if model.soft_delete and not any(_leads_with(index, at) for index in found):  # mongoose-delete may have made one
         # Partial: a live document costs no key. It serves the search for what is due, by age.
-        deleted, at = model.marks.deleted, model.marks.deleted_at
         marked = FrozenDict({deleted: True})
         found.append(Index("datactl_marks", ((at, 1),), partial=marked, origin="soft_delete"))
     return tuple(found)
@@ -107,4 +107,4 @@ def _text(model: Model) -> Index:
 
 
 def _leads_with(index: Index, path: str) -> bool:
-    return index.keys[0][0] == path and index.keys[0][1] in (1, -1) and index.partial is None and not index.sparse
+    return index.keys[0][0] == path and index.keys[0][1] in (1, -1) and not index.partial and not index.sparse

@@ -85,11 +85,18 @@ def _settings(entry: Entry | None, report: Report) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {}
     for name, (_, value) in entry.value.value.items():
-        if value.is_mapping or value.is_list:
+        if name == "profiles" and (value.is_mapping or value.value is None):
+            found[name] = _profiles(value, report)
+        elif value.is_mapping or value.is_list:
             report.add(value, f"setting {quoted(name)}: expected one value, found {value.shown()}", "wrong_value")
         else:
             found[name] = value.value
     return found
+
+
+def _profiles(node: Node, report: Report) -> dict[str, Any]:
+    """Settings by the name of a profile."""
+    return {name: _settings(entry, report) for name, entry in (node.value or {}).items()}
 
 
 def _models(node: Node, report: Report) -> list[Declared]:

@@ -128,7 +128,7 @@ FIELD_OPTIONS: tuple[Option, ...] = (
         "onDelete",
         "on_delete",
         "What happens to a document when the one it refers to is deleted: `restrict` refuses the deletion, `cascade` "
-        "deletes the document too, `nullify` empties the field. Read and checked, not yet enforced.",
+        "deletes the document too, `nullify` removes the value (docs/repository.md, References).",
         Choice(ON_DELETE),
         shown_default="nothing happens",
         example="onDelete: restrict",
@@ -221,7 +221,7 @@ INDEX_OPTIONS: tuple[Option, ...] = (
     Option(
         "partialFilterExpression",
         "partial",
-        "Only documents that match are in the index.",
+        "Only documents that match are in the index. `{}`: all are, and a unique index is over deleted documents too.",
         Free("a filter"),
         aliases=("partial",),
     ),

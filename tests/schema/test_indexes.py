@@ -86,6 +86,17 @@ def test_marks_have_a_partial_index() -> None:
     ]
 
 
+def test_marks_have_none_of_their_own_where_one_of_mongoose_delete_serves() -> None:
+    assert commands(one("a: string", "indexes: [{fields: {deletedAt: 1}}]"), "soft_delete") == []
+    assert commands(one("a: string", "indexes: [{fields: {deletedAt: 1, a: 1}}]"), "soft_delete") == []
+    for other in (
+        "{a: 1, deletedAt: 1}",
+        "{deletedAt: 1}, sparse: true",
+        "{deletedAt: 1}, partialFilterExpression: {a: x}",
+    ):
+        assert commands(one("a: string", f"indexes: [{{fields: {other}}}]"), "soft_delete")
+
+
 def test_a_server_keeps_live_documents_apart_and_no_others(mongo: Mongo) -> None:
     model = one("sku: string\ncode: {type: string, required: true}", "uniqueFields: [sku, code]")
     things = mongo.database["things"]

@@ -88,6 +88,18 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
         ("fields: {a: {type: string, onDelete: cascade}}", "3:32", "option_without_ref"),
         ("fields: {a: {type: objectId, ref: M, required: true, onDelete: nullify}}", "3:58", "nullify_required"),
         ("fields: {a: {type: objectId, ref: M, onDelete: cascde}}", "3:52", "unknown_choice"),
+        ("fields: {a: {type: objectId, ref: M, immutable: true, onDelete: nullify}}", "3:59", "nullify_immutable"),
+        ("fields: {_id: {type: objectId, ref: M, onDelete: nullify}}", "3:44", "nullify_immutable"),
+        (
+            "fields: {a: {type: array, items: objectId, ref: M, immutable: true, onDelete: nullify}}",
+            "3:56",
+            "nullify_immutable",
+        ),
+        (
+            "fields: {a: {type: map, items: {type: objectId, ref: M, onDelete: cascade}}}",
+            "3:61",
+            "on_delete_in_map",
+        ),
         ("fields: {a: {type: string, ref: M}}", "3:14", "ref_type"),
         ("fields: {a: string}\nuniqueFields: [b]", "4:20", "unknown_field"),
         ("fields: {a: string}\nuniqueFields: [a, a]", "4:23", "duplicate_key"),

@@ -58,6 +58,7 @@ def test_the_schema_file_is_up_to_date() -> None:
         (ROOT / "examples/geonames/models.yaml").read_text(encoding="utf-8"),
         EVERY_TYPE,
         "settings: {engine: local}\nmodels:\n",
+        "settings: {profiles: {prod: {production: true}, dev: }}\nmodels:\n",
         "models: {A: {fields: {a: {type: {type: string}}, b: [{c: int}], d: {}, e: []}}}",
     ],
 )
@@ -82,6 +83,7 @@ def test_an_editor_accepts_what_the_reader_accepts(text: str) -> None:
         "models: {A: {fields: {}, access: {reader: [fly]}}}",
         "model: {}",
         "settings: {a: [1]}",
+        "settings: {profiles: {prod: [1]}}",
         "[]",
     ],
 )
