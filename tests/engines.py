@@ -81,8 +81,10 @@ class TestEngine:
             self._process.kill()
             self._process.wait()
 
-    def restart(self) -> None:
+    def restart(self, *flags: str) -> None:
+        """The same data on the same port, from now on with these flags as well."""
         self.kill()
+        self._flags += flags
         self.start()
 
     def stop(self) -> None:

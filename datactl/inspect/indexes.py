@@ -1,148 +1,268 @@
-"""Indexes: which the models ask for, which the database has, and making those that are missing."""
+"""Indexes: which the models ask for, which the database has, and bringing the second to the first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any
+from functools import cached_property
 
-from datactl.errors import DatabaseError, DuplicateKey
+from datactl.errors import NotFound, UsageError
+from datactl.inspect.findings import Finding
+from datactl.inspect.indexing.building import Builder
+from datactl.inspect.indexing.comparing import (
+    Definition,
+    difference,
+    fingerprint,
+    keys_of,
+    options_of,
+    prefix_of,
+    same_keys,
+    wanted,
+)
+from datactl.inspect.indexing.made import MadeIndexes
+from datactl.inspect.indexing.states import DRIFT, IndexState, State
+from datactl.inspect.indexing.usage import UNUSED_AFTER_DAYS, unused_since
 from datactl.mongo import Mongo, mapping_errors
 from datactl.schema import Index, Model, Registry
-from datactl.schema.frozen import freeze
 from datactl.steps import UNWATCHED, Watcher
+from datactl.yamlfile.report import did_you_mean
 
-_DECISIVE = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression", "hidden", "wildcardProjection")
+__all__ = ["UNUSED_AFTER_DAYS", "IndexChanges", "IndexKeeper", "IndexState", "State"]
 
-
-class State(StrEnum):
-    PRESENT = "present"
-    MISSING = "missing"
-    CREATED = "created"
-    DIFFERENT = "different"
-    UNSUPPORTED = "unsupported"
-    FAILED = "failed"
+_ID_INDEX = "_id_"
+_VIEW = "a view has no indexes of its own"
 
 
 @dataclass(frozen=True, slots=True)
-class IndexState:
-    """One index a model asks for, and how the database stands to it; `reason` says why where it is not present."""
+class IndexChanges:
+    """What would make the database's indexes those of the models, in the order in which it is done.
 
-    model: str
-    collection: str
-    name: str
-    keys: tuple[tuple[str, int | str], ...]
-    unique: bool
-    origin: str
-    state: State
-    reason: str | None = None
+    `rebuild`: dropped and made anew, since their options cannot be changed in place. `drop`: datactl made them, and no
+    model asks for them any more. `foreign` are those of `rebuild` that datactl did not make: they need a confirmation.
+    """
+
+    create: tuple[IndexState, ...] = ()
+    rebuild: tuple[IndexState, ...] = ()
+    drop: tuple[IndexState, ...] = ()
+
+    @property
+    def foreign(self) -> tuple[IndexState, ...]:
+        return tuple(state for state in self.rebuild if not state.made_by_datactl)
+
+    def __len__(self) -> int:
+        return len(self.create) + len(self.rebuild) + len(self.drop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Collection:
+    """What the database has of one collection: its indexes by name, in its order, and whether it is a view."""
+
+    indexes: Mapping[str, Definition]
+    is_view: bool = False
 
 
 class IndexKeeper:
-    """Compares the models' indexes with the database's, and creates what is missing, one at a time."""
+    """Compares the models' indexes with the database's, and makes, rebuilds or drops them one at a time."""
 
-    def __init__(self, mongo: Mongo, registry: Registry) -> None:
+    def __init__(self, mongo: Mongo, registry: Registry, *, actor: str | None = None) -> None:
         self._mongo = mongo
         self._registry = registry
+        self._made = MadeIndexes(mongo, actor)
+        self._builder = Builder(mongo, self._made)
 
     def plan(self, names: Sequence[str] | None = None) -> tuple[IndexState, ...]:
         """How the database stands to every index of these models (all when none are named). Changes nothing."""
-        models = [self._registry.model(name) for name in names] if names else list(self._registry.values())
-        with mapping_errors("read the indexes"):
-            return tuple(state for model in models for state in self._compare(model))
+        return tuple(state for state in self._surveyed(names, None) if state.state is not State.UNKNOWN)
+
+    def survey(
+        self, names: Sequence[str] | None = None, *, unused_days: int = UNUSED_AFTER_DAYS
+    ) -> tuple[IndexState, ...]:
+        """As `plan`, and with those that no model asks for; each with who made it, and whether anything needs it."""
+        return self._surveyed(names, unused_days)
+
+    def drift(self, names: Sequence[str] | None = None) -> Iterator[Finding]:
+        """Where the database is not what the models say: missing, different and unknown indexes, as findings."""
+        for state in self._surveyed(names, None):
+            if state.state in DRIFT:
+                yield _finding(state)
+
+    def changes(self, names: Sequence[str] | None = None) -> IndexChanges:
+        """What `apply` would do. Changes nothing."""
+        states = self._surveyed(names, None)
+        return IndexChanges(
+            create=tuple(each for each in states if each.state is State.MISSING),
+            rebuild=tuple(each for each in states if each.state is State.DIFFERENT),
+            drop=tuple(each for each in states if each.state is State.UNKNOWN and each.made_by_datactl),
+        )
+
+    def apply(self, changes: IndexChanges, *, watch: Watcher = UNWATCHED) -> tuple[IndexState, ...]:
+        """Carry the changes out, one index at a time; what cannot be done is reported and holds up nothing else.
+
+        Those not begun when the watcher asks to stop are returned as they stood.
+        """
+        return self._one_by_one((*changes.create, *changes.rebuild, *changes.drop), watch)
 
     def create_missing(
         self, names: Sequence[str] | None = None, *, watch: Watcher = UNWATCHED
     ) -> tuple[IndexState, ...]:
         """Create the missing ones; an index that cannot be made is reported and does not hold up the others."""
         planned = self.plan(names)
-        missing = sum(state.state is State.MISSING for state in planned)
-        done = 0
-        states = []
-        for state in planned:
-            if state.state is State.MISSING and not watch.stopping():
-                with watch.around("index.create", done, missing, "indexes", index=f"{state.collection}.{state.name}"):
-                    states.append(self._create(state))
-                done += 1
-            else:
-                states.append(state)
-        return tuple(states)
+        missing = [state for state in planned if state.state is State.MISSING]
+        made = dict(zip(missing, self._one_by_one(missing, watch), strict=True))
+        return tuple(made.get(state, state) for state in planned)
 
-    def _compare(self, model: Model) -> Iterable[IndexState]:
-        existing = self._existing(model.collection)
+    def named(self, model: str, indexes: Sequence[str]) -> tuple[IndexState, ...]:
+        """The existing indexes of these names, to be dropped. NotFound; UsageError for one that the model asks for."""
+        states = self._surveyed([model], None)
+        there = {state.existing: state for state in states if state.definition is not None}
+        for name in indexes:
+            if name == _ID_INDEX:
+                raise UsageError(f"the index {_ID_INDEX} cannot be dropped", why="MongoDB needs it")
+            if name not in there:
+                collection = self._registry.model(model).collection
+                raise NotFound(
+                    f'{collection} has no index "{name}"{did_you_mean(name, sorted(there))}',
+                    next=f"datactl index plan {model} lists them",
+                )
+            if there[name].state is State.PRESENT:
+                raise UsageError(
+                    f'{model} asks for the index "{name}" ({there[name].origin})',
+                    why="dropped, it would be missing, and datactl index would make it again",
+                    next="take it out of models.yaml first",
+                )
+        return tuple(there[name] for name in dict.fromkeys(indexes))
+
+    def drop(self, states: Sequence[IndexState], *, watch: Watcher = UNWATCHED) -> tuple[IndexState, ...]:
+        """Drop these existing indexes, one at a time; one that is another than it was is kept, and reported."""
+        return self._one_by_one([replace(state, state=State.UNKNOWN) for state in states], watch)
+
+    @property
+    def counts_use(self) -> bool:
+        """Whether this server counts the use of its indexes: else none is ever called unused."""
+        return self._mongo.capabilities.index_usage
+
+    # -- comparing --
+
+    def _models(self, names: Sequence[str] | None) -> list[Model]:
+        return [self._registry.model(name) for name in names] if names else list(self._registry.values())
+
+    def _existing(self, collection: str) -> _Collection:
+        found = next(iter(self._mongo.database.list_collections(filter={"name": collection})), None)
+        if found is None or found.get("type") == "view":
+            return _Collection({}, is_view=found is not None)
+        return _Collection({each["name"]: each for each in self._mongo.collection(collection).list_indexes()})
+
+    def _declared(self, model: Model, have: _Collection) -> Iterable[IndexState]:
         for index in model.indexes():
-            state = IndexState(
-                model.name, model.collection, index.name, index.keys, index.unique, index.origin, State.MISSING
-            )
-            if any(kind == "text" for _, kind in index.keys) and not self._mongo.capabilities.text_index:
+            state = _missing(model, index)
+            if have.is_view:
+                yield replace(state, state=State.UNSUPPORTED, reason=_VIEW)
+            elif index.is_text and not self._mongo.capabilities.text_index:
                 yield replace(
                     state,
                     state=State.UNSUPPORTED,
                     reason="this server has no text indexes; searches use a regular expression instead",
                 )
-                continue
-            same_keys = [have for have in existing if _same_keys(have, index)]
-            same_name = [have for have in existing if have["name"] == index.name]
-            wanted = _wanted(index)
-            if any(_options(have, wanted) == wanted for have in same_keys):
-                yield replace(state, state=State.PRESENT)
-            elif same_keys:
-                yield replace(state, state=State.DIFFERENT, reason=_difference(same_keys[0], index))
-            elif same_name:
-                yield replace(state, state=State.DIFFERENT, reason="an index of this name has other keys")
             else:
+                yield self._compared(state, index, have.indexes)
+
+    def _compared(self, state: IndexState, index: Index, existing: Mapping[str, Definition]) -> IndexState:
+        asked = wanted(index, partial_in=self._partial_in)
+        with_keys = [have for have in existing.values() if same_keys(have, index)]
+        for have in with_keys:
+            if options_of(have, asked) == asked:
+                return _found(state, State.PRESENT, have)
+        if with_keys:
+            return _found(state, State.DIFFERENT, with_keys[0], difference(with_keys[0], asked))
+        if index.name in existing:
+            return _found(state, State.DIFFERENT, existing[index.name], "an index of this name has other keys")
+        return state
+
+    def _surveyed(self, names: Sequence[str] | None, unused_days: int | None) -> tuple[IndexState, ...]:
+        """Declared and unknown ones; without days, the server's count of their use is not asked for."""
+        with mapping_errors("reading the indexes"):
+            return tuple(state for model in self._models(names) for state in self._survey(model, unused_days))
+
+    def _survey(self, model: Model, unused_days: int | None) -> Iterator[IndexState]:
+        have = self._existing(model.collection)
+        made = self._made.of(model.collection) if have.indexes else {}
+        counted = bool(have.indexes) and unused_days is not None
+        unused = unused_since(self._mongo, model.collection, days=unused_days or 0) if counted else {}
+        declared = list(self._declared(model, have))
+        accounted = {_ID_INDEX, *(state.existing for state in declared if state.definition is not None)}
+        unknown = [_unknown(model, each) for name, each in have.indexes.items() if name not in accounted]
+        for state in (*declared, *unknown):
+            if state.definition is None:
                 yield state
+                continue
+            yield replace(
+                state,
+                made_by_datactl=made.get(state.existing) == fingerprint(state.definition),
+                unused_since=unused.get(state.existing),
+                prefix_of=prefix_of(state.definition, have.indexes),
+            )
 
-    def _existing(self, collection: str) -> list[Mapping[str, Any]]:
-        if not self._mongo.database.list_collection_names(filter={"name": collection}):
-            return []
-        return list(self._mongo.collection(collection).list_indexes())
+    @cached_property
+    def _partial_in(self) -> bool:
+        return self._mongo.capabilities.partial_in
 
-    def _create(self, state: IndexState) -> IndexState:
-        model = self._registry.model(state.model)
-        index = next(index for index in model.indexes() if index.name == state.name)
-        try:
-            with mapping_errors(f"create index {state.collection}.{state.name}"):
-                self._mongo.collection(model.collection).create_index(
-                    list(index.keys), name=index.name, **_wanted(index)
-                )
-        except DuplicateKey as error:
-            return replace(state, state=State.FAILED, reason=f"documents break its uniqueness: {error.why or error}")
-        except DatabaseError as error:
-            return replace(state, state=State.FAILED, reason=str(error))
-        return replace(state, state=State.CREATED)
+    # -- changing --
 
+    def _one_by_one(self, states: Sequence[IndexState], watch: Watcher) -> tuple[IndexState, ...]:
+        done: list[IndexState] = []
+        for place, state in enumerate(states):
+            if watch.stopping():
+                return (*done, *states[place:])
+            step = "index.drop" if state.state is State.UNKNOWN else "index.create"
+            with watch.around(step, place, len(states), "indexes", index=f"{state.collection}.{state.existing}"):
+                done.append(self._change(state))
+        return tuple(done)
 
-def _same_keys(have: Mapping[str, Any], index: Index) -> bool:
-    """Whether an existing index has these keys. A text index stores its fields as weights, in no order of ours."""
-    if "weights" in have:
-        return {(field, "text") for field in have["weights"]} == set(index.keys)
-    return tuple((f, kind if isinstance(kind, str) else int(kind)) for f, kind in have["key"].items()) == index.keys
-
-
-def _options(have: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of an existing index that decide what it does; what the server fills in by itself is left aside."""
-    found = {option: freeze(have[option]) for option in _DECISIVE if have.get(option) not in (None, False)}
-    if "collation" in have:
-        asked = wanted.get("collation", have["collation"])
-        found["collation"] = freeze({name: value for name, value in have["collation"].items() if name in asked})
-    if have.get("language_override", "language") != "language":
-        found["language_override"] = have["language_override"]
-    return found
+    def _change(self, state: IndexState) -> IndexState:
+        if state.state is State.UNKNOWN:
+            return self._builder.drop(state)
+        index = next(index for index in self._registry.model(state.model).indexes() if index.name == state.name)
+        options = wanted(index, partial_in=self._partial_in)
+        if state.state is State.DIFFERENT:
+            return self._builder.rebuild(state, index, options)
+        return self._builder.create(state, index, options)
 
 
-def _wanted(index: Index) -> dict[str, Any]:
-    """The options of createIndexes for an index of a model."""
-    return {option: freeze(value) for option, value in index.as_command().items() if option not in ("key", "name")}
+def _missing(model: Model, index: Index) -> IndexState:
+    return IndexState(model.name, model.collection, index.name, index.keys, index.unique, index.origin, State.MISSING)
 
 
-def _difference(have: Mapping[str, Any], index: Index) -> str:
-    wanted = _wanted(index)
-    found = _options(have, wanted)
-    parts = [
-        f"{option} is {found.get(option, 'not set')}, the model wants {wanted.get(option, 'none')}"
-        for option in sorted(found.keys() | wanted.keys())
-        if found.get(option) != wanted.get(option)
-    ]
-    return f'index "{have["name"]}" has these keys, but {"; ".join(parts)}'
+def _found(state: IndexState, how: State, have: Definition, reason: str | None = None) -> IndexState:
+    other = have["name"] if have["name"] != state.name else None
+    return replace(state, state=how, reason=reason, have=other, definition=have)
+
+
+def _unknown(model: Model, have: Definition) -> IndexState:
+    return IndexState(
+        model.name,
+        model.collection,
+        have["name"],
+        keys_of(have),
+        bool(have.get("unique")),
+        "database",
+        State.UNKNOWN,
+        "no model asks for it",
+        definition=have,
+    )
+
+
+def _finding(state: IndexState) -> Finding:
+    next_step = {
+        State.MISSING: f"datactl index {state.model}",
+        State.DIFFERENT: f"change models.yaml, or datactl index apply {state.model}",
+        State.UNKNOWN: f"declare it in models.yaml, or datactl index drop {state.model} {shlex.quote(state.existing)}",
+    }
+    return Finding(
+        check="indexes",
+        code=f"index_{state.state}",
+        model=state.model,
+        where=state.existing,
+        what=f"{state.collection}.{state.existing}: {state.reason or 'the model asks for it, and it is not there'}",
+        next=next_step[state.state],
+    )

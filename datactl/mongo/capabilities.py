@@ -21,6 +21,7 @@ Topology: TypeAlias = Literal["standalone", "replica_set", "sharded"]
 # Wire version of MongoDB 8.0, the first with the bulkWrite command.
 _WIRE_BULK_WRITE = 25
 _ILLEGAL_OPERATION = 20
+_PARTIAL_IN = (6, 0)  # MongoDB manual, Partial Indexes: $in in a partialFilterExpression
 _IN_CHUNK = 1000
 _IN_CHUNK_QUADRATIC = 100
 
@@ -91,6 +92,17 @@ class Capabilities:
     @property
     def text_index(self) -> bool:
         """Whether text indexes can be made. By identity: trying would make a collection on a reading command."""
+        return self.server_kind == "mongod"
+
+    @property
+    def partial_in(self) -> bool:
+        """Whether a partial index may say `$in`: with it alone one covers live documents without the mark too."""
+        version = tuple(int(part) for part in self.server_version.split(".")[:2] if part.isdecimal())
+        return version >= _PARTIAL_IN
+
+    @property
+    def index_usage(self) -> bool:
+        """Whether `$indexStats` counts: SecantusDB answers it, and leaves every count at 0."""
         return self.server_kind == "mongod"
 
     @property
