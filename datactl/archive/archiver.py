@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from pymongo.client_session import ClientSession
 
-from datactl.archive.binding import LEASE, bind, check, check_epochs
+from datactl.archive.binding import LEASE, bind, check
+from datactl.archive.claiming import take_lease
+from datactl.archive.committing import commit_segment
 from datactl.archive.documents import readable_id
 from datactl.archive.due import due_batches, plan_archive, require_sharding_by_id
 from datactl.archive.evidence import record_archived
 from datactl.archive.removal import Removal
 from datactl.archive.reports import ArchivePlan, ArchiveReport, Settled, Tally
-from datactl.archive.rules import Outcome, next_of, retention_days
+from datactl.archive.rules import BY_AGE, Outcome, ageing, next_of, retention_days
 from datactl.archive.settlement import KIND, Settlement, unsettled
-from datactl.errors import AccessError, Conflict, DatabaseError, DatactlError, LeaseLost
+from datactl.errors import AccessError, DatabaseError, DatactlError, LeaseLost
 from datactl.events import ensure_outbox_indexes
 from datactl.mongo import Mongo
 from datactl.mongo.fences import Fence
@@ -28,9 +30,6 @@ from datactl.steps import UNWATCHED, Watcher
 from datactl.vault import Manifest, SegmentName, SegmentWriter, Vault, VerifiedSegment, normalise_id_key
 from datactl.vault.rawbson import id_key
 from datactl.vault.segment import MEMBER_BYTES, SEGMENT_BYTES
-
-# A run that is overtaken between claiming its epoch and taking the lease claims another one.
-_CLAIMS = 5
 
 
 class Archiver:
@@ -65,7 +64,17 @@ class Archiver:
         require_sharding_by_id(self._mongo, known)
         chosen = retention_days(known, days, self._retention_days)
         namespaces = check(self._mongo, self._vault).namespaces(known)
-        return plan_archive(self._mongo, known, chosen, unsettled=unsettled(self._vault, known.name, namespaces))
+        left = unsettled(self._mongo, self._vault, known.name, namespaces)
+        return plan_archive(self._mongo, known, chosen, unsettled=left)
+
+    def models(self) -> list[str]:
+        """The models of which something can come due, and those of which a dead removal left something to settle."""
+        binding = check(self._mongo, self._vault)
+        return [
+            model.name
+            for model in self._registry.values()
+            if ageing(model) or unsettled(self._mongo, self._vault, model.name, binding.namespaces(model))
+        ]
 
     def run(
         self, plan: ArchivePlan, *, reason: str | None = None, wait_s: float = 0, watch: Watcher = UNWATCHED
@@ -103,28 +112,16 @@ class Archiver:
             return run.go()
 
     def _lease(self, model: Model, op: str, wait_s: float, watch: Watcher) -> Lease:
-        """The model's lease under a new epoch; the row carries it, so leases and ranks have one order."""
-        holder = Holder.here(self._actor, op)
-        for claim in range(1, _CLAIMS + 1):
-            Lease.wait_until_free(self._mongo, f"{LEASE}{model.name}", wait_s=wait_s)  # a refused run claims nothing
-            check_epochs(self._mongo, self._vault, model.name)
-            with watch.around("epoch", unit="epochs"):
-                epoch = self._vault.claim_epoch(model.name)
-            try:
-                with watch.around("lease", unit="leases", epoch=epoch):
-                    return Lease.acquire(
-                        self._mongo,
-                        f"{LEASE}{model.name}",
-                        epoch=epoch,
-                        ttl_s=self._lease_ttl_s,
-                        holder=holder,
-                        wait_s=wait_s,
-                    )
-            except LeaseLost:
-                # A run with a later epoch came and went in between.
-                if claim == _CLAIMS:
-                    raise
-        raise AssertionError("unreachable")
+        return take_lease(
+            self._mongo,
+            self._vault,
+            model.name,
+            f"{LEASE}{model.name}",
+            holder=Holder.here(self._actor, op),
+            ttl_s=self._lease_ttl_s,
+            wait_s=wait_s,
+            watch=watch,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,24 +233,17 @@ class _Run:
         self.tally.add(manifest)
 
     def _commit(self, writer: SegmentWriter) -> tuple[VerifiedSegment, Manifest]:
-        sealed = writer.finish()
-        self.lease.check()
-        with self.watch.around("segment.put", unit="segments"):
-            self.vault.put_segment(sealed)
-        with self.watch.around("segment.read_back", unit="segments"):
-            segment = self.vault.read_back(sealed)
-        with self.watch.around("sidecar.put", unit="segments"):
-            index = self.vault.put_sidecar(segment)
-        self.lease.check()
-        with self.watch.around("manifest.put", unit="segments"):
-            try:
-                manifest = self.vault.commit(
-                    segment, index, op=self.op, actor=self.actor, reason=self.reason, cutoff=self.plan.cutoff
-                )
-            except Conflict:
-                self.lease.check()  # whoever took over gave this segment up
-                raise
-        return segment, manifest
+        return commit_segment(
+            self.vault,
+            writer,
+            self.lease,
+            op=self.op,
+            actor=self.actor,
+            reason=self.reason,
+            cause=BY_AGE,
+            cutoff=self.plan.cutoff,
+            watch=self.watch,
+        )
 
     def _remove(self, segment: VerifiedSegment) -> list[int]:
         """Positions that are out of MongoDB now. The bytes compared are those read back, not those sent."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from bson.int64 import Int64
 from pymongo.errors import DuplicateKeyError
 
 from datactl.errors import DatabaseError, VaultMismatch
@@ -24,6 +25,8 @@ from datactl.vault import Identity, Vault, new_id
 ROW = "vault"
 LEASE = "archive:"
 """What the name of a model's lease begins with."""
+SEEN = "epoch:"
+"""What the row of `datactl_meta` begins with that has the last epoch of a model that a removal claimed."""
 ADOPT = "datactl archive adopt"
 
 
@@ -100,15 +103,28 @@ def check_epochs(mongo: Mongo, vault: Vault, model: str) -> None:
     )
 
 
+def note_epoch(mongo: Mongo, model: str, epoch: int) -> None:
+    """Remember that this database saw an epoch of the model: a removal's lease, which has it, does not last."""
+    rows = mongo.database[META].with_options(write_concern=mongo.write_concern)
+    with mapping_errors("noting which epochs this database saw"):
+        try:
+            rows.update_one({"_id": f"{SEEN}{model}"}, {"$max": {"epoch": Int64(epoch)}}, upsert=True)
+        except DuplicateKeyError:
+            rows.update_one({"_id": f"{SEEN}{model}"}, {"$max": {"epoch": Int64(epoch)}})  # inserted meanwhile
+
+
 def epochs_behind(mongo: Mongo, vault: Vault, model: str | None = None) -> dict[str, int]:
     """Models (or this one) of whose epochs the database saw a later one than the vault has: that one.
 
-    A run claims its epoch in the vault before it takes the lease with it, so no run at work looks like this.
+    A run claims its epoch in the vault before the database hears of it, so no run at work looks like this.
     """
-    of_archive = {"$regex": f"^{LEASE}"} if model is None else f"{LEASE}{model}"
+    seen: dict[str, int] = {}
     with mapping_errors("reading which epochs this database saw"):
-        rows = list(mongo.database[LEASES].find({"_id": of_archive}, {"epoch": 1}))
-    seen = {str(row["_id"]).removeprefix(LEASE): int(row["epoch"]) for row in rows}
+        for place, beginning in ((LEASES, LEASE), (META, SEEN)):
+            wanted = {"$regex": f"^{beginning}"} if model is None else f"{beginning}{model}"
+            for row in mongo.database[place].find({"_id": wanted}, {"epoch": 1}):
+                name = str(row["_id"]).removeprefix(beginning)
+                seen[name] = max(seen.get(name, 0), int(row["epoch"]))
     return {name: epoch for name, epoch in sorted(seen.items()) if vault.latest_epoch(name) < epoch}
 
 

@@ -12,7 +12,7 @@ from pymongo import ASCENDING, DESCENDING
 from datactl.archive.documents import leads_through_list, may_lead_through_list
 from datactl.archive.holds import any_held, count_held, held_of
 from datactl.archive.reports import ArchivePlan
-from datactl.archive.rules import Selection, Window, cutoff, selections, windows
+from datactl.archive.rules import Selection, Window, ageing, cutoff, selections, windows
 from datactl.errors import UsageError
 from datactl.mongo import Mongo, find_raw, mapping_errors
 from datactl.schema import Model
@@ -28,10 +28,13 @@ _UNDATED = "undated"
 
 
 def plan_archive(mongo: Mongo, model: Model, days: int, *, unsettled: int) -> ArchivePlan:
-    """Count what is due by the server's clock; changes nothing. NotSoftDeletable where nothing ever comes due."""
+    """Count what is due by the server's clock; changes nothing.
+
+    NotSoftDeletable where nothing ever comes due, unless a removal left something to settle.
+    """
     now = mongo.server_time()
     before = cutoff(now, days)
-    chosen = selections(model)
+    chosen = ageing(model) if unsettled else selections(model)
     indexed = all(_has_index(mongo, model, selection) for selection in chosen)
     counted = [_count(mongo, model, selection, before) for selection in chosen]
     cut: list[Window] = []

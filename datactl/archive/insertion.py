@@ -19,7 +19,7 @@ from datactl.errors import DatactlError, DuplicateKey, Problem, RestoreConflict
 from datactl.mongo import CODEC, Mongo, mapping_errors, raw_id
 from datactl.records.operations import Context
 from datactl.records.placing import with_values
-from datactl.records.restoring import Preflight
+from datactl.records.restoring import Preflight, Together
 from datactl.records.writing import concealed, seq_was_taken
 from datactl.schema import Model, Registry
 from datactl.vault import Retrieved
@@ -38,6 +38,7 @@ class Insertion:
     set: Mapping[str, Any]
     as_archived: bool
     event_key: bytes | None
+    together: Together | None = None
 
     def insert(self, retrieved: Retrieved, check: Callable[[], None]) -> Origin:
         """Insert the document, with its event and the note that its receipt is owed; all or nothing.
@@ -116,8 +117,8 @@ class Insertion:
         if self.as_archived and has_mark(document, self.model.marks.deleted):
             return  # it stays a deleted document: unique keys and references do not count for it
         # The repository's own rule, which looks at documents that are about to lose their mark.
-        asked = {**decoded(document), self.model.marks.deleted: True}
-        (refusal,) = Preflight(self.model, self.mongo, self.registry).refusals(session, [asked])
+        asked = decoded(document) | ({self.model.marks.deleted: True} if self.model.soft_delete else {})
+        (refusal,) = Preflight(self.model, self.mongo, self.registry, self.together).refusals(session, [asked])
         if refusal is not None:
             raise refusal
 

@@ -10,7 +10,8 @@ from pymongo.client_session import ClientSession
 
 from datactl.archive.documents import has_mark, ids_filter, read_by_id
 from datactl.archive.holds import held_of
-from datactl.archive.rules import Outcome, outcome, selections
+from datactl.archive.removed import removed_last
+from datactl.archive.rules import Outcome, ageing, outcome
 from datactl.errors import DatabaseError
 from datactl.mongo import Mongo, mapping_errors
 from datactl.records.clock import ServerClock
@@ -46,7 +47,7 @@ class Removal:
             with watch.around("compare", total=len(chunk)):
                 outcomes = self._compare(session, chunk)
             equal = [c.id_key for c, found in zip(chunk, outcomes, strict=True) if found is Outcome.REMOVE]
-            self._delete(session, equal)
+            delete_compared(self.mongo, self.model, session, equal)
             self.guard(session)
             if attempts > 1:
                 # An attempt whose commit went unanswered may have been the one that took them out.
@@ -69,7 +70,20 @@ class Removal:
             if found is Outcome.CHANGED and document and self._unmarked(copy.document, document):
                 found = Outcome.RESTORED
             outcomes.append(found)
-        return outcomes
+        return self._with_removals(session, chunk, outcomes)
+
+    def _with_removals(
+        self, session: ClientSession, chunk: Sequence[StoredDocument], outcomes: list[Outcome]
+    ) -> list[Outcome]:
+        """Of those that are gone: a removal, which holds no lease of the model, may have taken them out."""
+        gone = [c.id_key for c, found in zip(chunk, outcomes, strict=True) if found is Outcome.VANISHED]
+        if not gone:
+            return outcomes
+        removed = removed_last(self.mongo, self.model, gone, session=session)
+        return [
+            Outcome.DELETED if found is Outcome.VANISHED and copy.id_key in removed else found
+            for copy, found in zip(chunk, outcomes, strict=True)
+        ]
 
     def _unmarked(self, before: bytes, after: bytes) -> bool:
         mark = self.model.marks.deleted
@@ -80,7 +94,7 @@ class Removal:
             return None
         return {
             key
-            for selection in selections(self.model)
+            for selection in ageing(self.model)  # of a model that lost its soft delete nothing is due any more
             for key, _ in read_by_id(
                 self.mongo,
                 self.model.collection,
@@ -91,17 +105,19 @@ class Removal:
             )
         }
 
-    def _delete(self, session: ClientSession, keys: Sequence[bytes]) -> None:
-        collection = self.mongo.collection(self.model.collection)
-        step = self.mongo.capabilities.in_chunk
-        deleted = 0
-        with mapping_errors(f"removing archived documents of {self.model.collection}"):
-            for start in range(0, len(keys), step):
-                deleted += collection.delete_many(ids_filter(keys[start : start + step]), session=session).deleted_count
-        if deleted != len(keys) and deleted != len({normalise_id_key(key) for key in keys}):
-            # Leaving the block by an error aborts the transaction: nothing was deleted.
-            raise DatabaseError(
-                f"{self.model.collection}: asked to remove {len(keys)} documents, the server says {deleted}",
-                why="documents compared in a transaction must be those that it deletes",
-                next="run it again; if it stays so, report it with the server's version",
-            )
+
+def delete_compared(mongo: Mongo, model: Model, session: ClientSession, keys: Sequence[bytes]) -> None:
+    """Delete the documents that were compared in this transaction. DatabaseError, and none is, if it is not them."""
+    collection = mongo.collection(model.collection)
+    step = mongo.capabilities.in_chunk
+    deleted = 0
+    with mapping_errors(f"removing archived documents of {model.collection}"):
+        for start in range(0, len(keys), step):
+            deleted += collection.delete_many(ids_filter(keys[start : start + step]), session=session).deleted_count
+    if deleted != len(keys) and deleted != len({normalise_id_key(key) for key in keys}):
+        # Leaving the block by an error aborts the transaction: nothing was deleted.
+        raise DatabaseError(
+            f"{model.collection}: asked to remove {len(keys)} documents, the server says {deleted}",
+            why="documents compared in a transaction must be those that it deletes",
+            next="run it again; if it stays so, report it with the server's version",
+        )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from datactl.archive.whereabouts import (
     as_copy,
     id_key,
     place_of,
+    settled_by_now,
     split_by_namespace,
     stored_document,
 )
@@ -34,6 +35,7 @@ from datactl.errors import (
     DocumentRejected,
     NotFound,
     PartlyDone,
+    Problem,
     RestoreConflict,
     UsageError,
     VaultDamaged,
@@ -42,6 +44,7 @@ from datactl.mongo import Mongo
 from datactl.records import Repository
 from datactl.records.ledger import Ledger, State
 from datactl.records.operations import Context
+from datactl.records.results import Along
 from datactl.schema import Model
 from datactl.steps import Watcher
 from datactl.vault import Candidate, Manifest, Retrieved, Vault, archived_copy
@@ -82,7 +85,12 @@ class RestoreFailure:
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """What became of each document. `unchanged` were live already; `left` were not reached when stopped."""
+    """What became of each document. `unchanged` were live already; `left` were not reached when stopped.
+
+    `along`: what came back with them, by model, for it was deleted with them; `left_along` is what did not, and why.
+    `deleted_by`: the operation that had deleted the only one asked for; `emptied`: how many references of which models
+    that one emptied, which stay so.
+    """
 
     op: str
     model: str
@@ -91,10 +99,22 @@ class RestoreReport:
     failed: tuple[RestoreFailure, ...]
     stopped: bool
     left: int
+    along: Along = field(default_factory=dict)
+    left_along: tuple[Problem, ...] = ()
+    deleted_by: str | None = None
+    emptied: Mapping[str, int] = field(default_factory=dict)
 
     def raise_failures(self) -> None:
         """The error of the only document that was asked for; PartlyDone where one of several failed."""
         if not self.failed:
+            if self.left_along:
+                raise PartlyDone(
+                    f"{len(self.left_along):,} documents that were deleted with it did not come back",
+                    why=self.left_along[0].what,
+                    next="change what stands against them, then restore it again",
+                    problems=self.left_along,
+                    op=self.op,
+                )
             return
         if len(self.failed) == 1 and not self.restored and not self.unchanged and not self.left:
             raise self.failed[0].error
@@ -136,6 +156,7 @@ class RestoreJob:
         self._watch = watch
         self._namespaces = namespaces
         self._named = named
+        self._absent_only = False
         self._owed: list[Owed] = []
         self._finished: set[Origin] = set()
         self._restored: list[Restored] = []
@@ -160,7 +181,7 @@ class RestoreJob:
                 with suppress(AccessError, DatabaseError):  # the server may be what failed
                     ledger.close(self._context.op, State.FAILED, self._mongo.server_time(), error=error.code)
             raise
-        left = len(ids) - done
+        report = self._report(ids, done)
         if ledger is not None:
             counts = {
                 "changed": len(self._restored),
@@ -168,7 +189,17 @@ class RestoreJob:
                 "failed": len(self._failed),
             }
             ledger.advance(None, self._context.op, position=0, taken=done, counts=counts)
-            ledger.close(self._context.op, State.STOPPED if left else State.DONE, self._mongo.server_time())
+            ledger.close(self._context.op, State.STOPPED if report.left else State.DONE, self._mongo.server_time())
+        return report
+
+    def bring_back(self, ids: Sequence[Any]) -> RestoreReport:
+        """As `run`, within an operation that has its own row in the ledger: what is not absent is unchanged."""
+        self._absent_only = True
+        self._finish_earlier()
+        return self._report(ids, self._restore_all(ids))
+
+    def _report(self, ids: Sequence[Any], done: int) -> RestoreReport:
+        left = len(ids) - done
         return RestoreReport(
             op=self._context.op,
             model=self._model.name,
@@ -220,7 +251,9 @@ class RestoreJob:
         if self._named is not None and document is not None:
             self._refuse_named(id, key, document, self._named)
             return
-        if place is Place.MARKED and not self._unmark(id, key):
+        if place is Place.MARKED and self._absent_only:
+            self._unchanged.append(id)
+        elif place is Place.MARKED and not self._unmark(id, key):
             place = Place.ABSENT  # the archive took it in between
         if place is Place.ABSENT:
             self._bring_back(id, key)
@@ -244,7 +277,9 @@ class RestoreJob:
         if fresh:
             self._hold(key)
         try:
-            change = self._repository.restore(id, set=self._insertion.set, reason=self._context.reason)
+            change = self._repository.restore_alone(
+                id, self._context, set=self._insertion.set, together=self._insertion.together
+            )
         except DatactlError as error:
             if fresh:
                 release(self._mongo, self._model.name, key, op=self._context.op)
@@ -299,7 +334,13 @@ class RestoreJob:
 
     def _bring_back_what_is_offered(self, id: Any, key: bytes) -> None:
         retrieved = (
-            self._vault.retrieve(self._model.name, key, absent=True, within=self._segments)
+            self._vault.retrieve(
+                self._model.name,
+                key,
+                absent=True,
+                within=self._segments,
+                settled=lambda copy: settled_by_now(self._mongo, self._model, key, copy),
+            )
             if self._named is None
             else self._retrieve_named(id, key, self._named)
         )

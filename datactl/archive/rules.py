@@ -16,6 +16,10 @@ from datactl.schema import Model
 
 HOLD_DAYS = 30
 
+# The causes of segments: an archive run's documents left by their age, a removal's because they were deleted.
+BY_AGE = "age"
+BY_DELETE = "delete"
+
 # A window of the due range is at least this many documents, so that a long run is many short cursors.
 WINDOW_DOCUMENTS = 50_000
 
@@ -57,19 +61,25 @@ class Selection:
 
 
 def selections(model: Model) -> tuple[Selection, ...]:
-    """What ages in a model: its marked documents, and the live ones that `archive.select` names."""
-    found: list[Selection] = []
-    if model.soft_delete:
-        found.append(Selection({model.marks.deleted: True}, model.marks.deleted_at))
-    if (select := model.archive.select) is not None:
-        unmarked = {model.marks.deleted: {"$in": [False, None]}} if model.soft_delete else {}
-        found.append(Selection({**unmarked, **select.where}, select.by))
+    """What ages in a model: its marked documents, and the live ones that `archive.select` names. NotSoftDeletable."""
+    found = ageing(model)
     if not found:
         raise NotSoftDeletable(
             f"nothing of {model.name} ever comes due",
             why="the model has no soft delete, and no archive.select names live documents",
             next=f"set enableSoftDelete or archive.select for {model.name} in models.yaml",
         )
+    return found
+
+
+def ageing(model: Model) -> tuple[Selection, ...]:
+    """As `selections`; nothing for a model of which nothing ages."""
+    found: list[Selection] = []
+    if model.soft_delete:
+        found.append(Selection({model.marks.deleted: True}, model.marks.deleted_at))
+    if (select := model.archive.select) is not None:
+        unmarked = {model.marks.deleted: {"$in": [False, None]}} if model.soft_delete else {}
+        found.append(Selection({**unmarked, **select.where}, select.by))
     return tuple(found)
 
 
@@ -131,6 +141,7 @@ class Outcome(StrEnum):
 
     REMOVE = "archived"
     VANISHED = "vanished"  # nothing in MongoDB: the copy counts as taken out
+    DELETED = "deleted"  # nothing in MongoDB: a removal took it out, with a copy of its own
     CHANGED = "changed"
     RESTORED = "restored"  # changed, and without a mark
     HELD = "held"

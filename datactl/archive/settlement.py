@@ -8,14 +8,16 @@ from datetime import datetime
 
 from pymongo.client_session import ClientSession
 
+from datactl.archive.abandoned import Abandoned, is_of_living_removal, may_be_of_living_removal
 from datactl.archive.documents import readable_id
 from datactl.archive.evidence import record_archived
 from datactl.archive.owed import owed, pay
 from datactl.archive.removal import Removal
 from datactl.archive.reports import Settled, Tally
+from datactl.archive.rules import BY_DELETE
 from datactl.errors import Conflict, VaultDamaged
 from datactl.mongo import Mongo, mapping_errors
-from datactl.mongo.leases import Lease
+from datactl.mongo.leases import Holder, Lease
 from datactl.records.clock import ServerClock
 from datactl.records.ledger import OPERATIONS, State
 from datactl.schema import Model
@@ -26,11 +28,19 @@ KIND = "archive"
 """The kind of an archive run's row in the ledger."""
 
 
-def unsettled(vault: Vault, model: str, namespaces: Container[str]) -> int:
-    """How many segments of these namespaces earlier runs left: without manifest, or without receipt."""
+def unsettled(mongo: Mongo, vault: Vault, model: str, namespaces: Container[str]) -> int:
+    """How many segments of these namespaces earlier runs left: without manifest, or without receipt.
+
+    Those of removals at work are their own business, and not counted.
+    """
     damaged: list[VaultDamaged] = []
-    uncommitted = sum(1 for _ in _uncommitted(vault, model, namespaces))
-    return uncommitted + sum(1 for _ in _undone(vault, model, namespaces, damaged)) + len(damaged)
+    uncommitted = sum(
+        not may_be_of_living_removal(mongo, model, name) for name in _uncommitted(vault, model, namespaces)
+    )
+    undone = sum(
+        not is_of_living_removal(mongo, model, manifest) for manifest in _undone(vault, model, namespaces, damaged)
+    )
+    return uncommitted + undone + len(damaged)
 
 
 def _uncommitted(vault: Vault, model: str, namespaces: Container[str]) -> Iterator[str]:
@@ -77,13 +87,14 @@ class Settlement:
         for manifest in _undone(self.vault, self.model.name, self.namespaces, damaged):
             if watch.stopping():
                 break
-            if self._is_earlier(manifest.name):
-                try:
-                    segment = self.vault.open_segment(manifest)
-                except VaultDamaged as damage:
-                    damaged.append(damage)
-                else:
-                    self._finish(manifest, segment, tally, watch)
+            try:
+                if manifest.cause == BY_DELETE:
+                    self._abandoned().close(manifest, tally, watch)
+                elif self._is_earlier(manifest.name):
+                    self._finish(manifest, self.vault.open_segment(manifest), tally, watch)
+            except VaultDamaged as damage:
+                damaged.append(damage)
+        self._abandoned().clear()
         return Settled(
             aborted=aborted,
             segments=len(tally.segments),
@@ -92,6 +103,10 @@ class Settlement:
             restores=paid.documents,
             damaged=tuple(map(str, damaged)),
         )
+
+    def _abandoned(self) -> Abandoned:
+        holder = Holder.here(None, self.op)
+        return Abandoned(self.mongo, self.vault, self.model, self.lease.epoch, holder)
 
     def _close_killed(self) -> None:
         """No other run of this model is at work under this lease: whose row still says so was killed."""
@@ -111,7 +126,7 @@ class Settlement:
         aborted = 0
         for name in _uncommitted(self.vault, self.model.name, self.namespaces):
             self.lease.check()
-            if not self._is_earlier(name):
+            if not self._is_earlier(name) or may_be_of_living_removal(self.mongo, self.model.name, name):
                 continue
             try:
                 self.vault.abort(self.model.name, name, op=self.op, reason="its run ended before the manifest")

@@ -13,8 +13,10 @@ import bson
 from datactl.archive.documents import decoded, has_mark, read_by_id
 from datactl.archive.evidence import Origin
 from datactl.archive.owed import owed
+from datactl.archive.removed import left_with, removed_last
+from datactl.archive.rules import BY_DELETE
 from datactl.events import without_secrets
-from datactl.mongo import Mongo, raw_id
+from datactl.mongo import CODEC, Mongo, raw_id
 from datactl.schema import Model
 from datactl.vault import Candidate, Manifest, Rank, Unreadable, Vault, archived_copy
 
@@ -72,7 +74,7 @@ class Whereabouts:
 
 def id_key(value: Any) -> bytes:
     """The id key of a value: its BSON type byte and bytes."""
-    return raw_id(bson.encode({"_id": value}))
+    return raw_id(bson.encode({"_id": value}, codec_options=CODEC))
 
 
 def stored_document(mongo: Mongo, model: Model, key: bytes) -> bytes | None:
@@ -94,7 +96,7 @@ def find_document(mongo: Mongo, vault: Vault, model: Model, id: Any, namespaces:
     place = place_of(model, document)
     own, others = split_by_namespace(vault.by_rank(model.name), namespaces)
     candidates = list(vault.locate(model.name, key, within=own))
-    paid = [restored_by_now(mongo, model, candidate) for candidate in candidates]
+    paid = [restored_by_now(mongo, model, settled_by_now(mongo, model, key, each)) for each in candidates]
     offered = archived_copy(paid, absent=place is Place.ABSENT)
     if place is Place.ABSENT and offered is not None:
         place = Place.ARCHIVED
@@ -137,6 +139,18 @@ def restored_by_now(mongo: Mongo, model: Model, candidate: Candidate) -> Candida
     if candidate.restored or not owed(mongo, model.name, Origin(candidate.manifest.name, candidate.position)):
         return candidate
     return replace(candidate, restored=True)
+
+
+def settled_by_now(mongo: Mongo, model: Model, key: bytes, candidate: Candidate) -> Candidate:
+    """The candidate; of one without receipt, what the events of removals say of the document's leaving.
+
+    That it is absent does not say with which of several unsettled copies it left: removals hold no lease of the model.
+    """
+    if candidate.receipt is not None:
+        return candidate
+    if candidate.manifest.cause == BY_DELETE:
+        return replace(candidate, receipt=bool(left_with(mongo, model, candidate.manifest, [key])))
+    return replace(candidate, receipt=False) if removed_last(mongo, model, [key]) else candidate
 
 
 def as_copy(candidate: Candidate, *, offered: bool) -> ArchivedCopy:

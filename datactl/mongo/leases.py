@@ -8,6 +8,7 @@ its fence. `fenced` has the token of the last holder whose first fence stands.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
@@ -55,10 +56,21 @@ class Lease:
 
     _fence: Fence  # its own row, made once the fences of earlier holders are raised
 
-    def __init__(self, mongo: Mongo, name: str, epoch: int, token: ObjectId, ttl_s: float, asked_at: float) -> None:
+    def __init__(
+        self,
+        mongo: Mongo,
+        name: str,
+        epoch: int,
+        token: ObjectId,
+        ttl_s: float,
+        asked_at: float,
+        *,
+        forget: bool = False,
+    ) -> None:
         self.mongo = mongo
         self.name = name
         self.epoch = epoch
+        self._forget = forget
         self._token = token
         self._ttl_s = ttl_s
         self._beaten_at = asked_at  # before the server was asked: when its answer came tells nothing
@@ -77,10 +89,12 @@ class Lease:
         ttl_s: float = DEFAULT_TTL_S,
         holder: Holder | None = None,
         wait_s: float = 0,
+        forget: bool = False,
     ) -> Lease:
         """Take the lease if it is free, given back, or expired by the server's clock.
 
         `epoch` None counts on from the row's; a given one must be greater than the row's. Waits up to `wait_s` seconds.
+        `forget`: its row goes when it is given back; for names that are used once, and epochs that are given.
         Raises Locked naming the holder; LeaseLost when a run of a later epoch was here.
         """
         give_up = time.monotonic() + wait_s
@@ -94,7 +108,7 @@ class Lease:
                 if time.monotonic() + pause > give_up:
                     raise
             time.sleep(pause)
-        lease = cls(mongo, name, won, token, ttl_s, asked_at)
+        lease = cls(mongo, name, won, token, ttl_s, asked_at, forget=forget)
         try:
             raise_fences(mongo, name, won)
             lease._fence = open_first_fence(mongo, str(token), name, won, lease._claim)
@@ -152,9 +166,13 @@ class Lease:
     def release(self) -> None:
         """Give the lease back and clear its fences. A lease that was lost is left to its new holder."""
         self._end()
+        mine = {"_id": self.name, "token": self._token}
         with mapping_errors(f"releasing the lease {self.name}"):
-            given_back = self._row().update_one({"_id": self.name, "token": self._token}, {"$set": {"released": True}})
-        if given_back.matched_count:
+            if self._forget:
+                was_mine = self._row().delete_one(mine).deleted_count
+            else:
+                was_mine = self._row().update_one(mine, {"$set": {"released": True}}).matched_count
+        if was_mine:
             clear_fences(self.mongo, self.name, self.epoch)
 
     def _abandon(self) -> None:
@@ -212,6 +230,23 @@ class Lease:
 
     def _row(self) -> Collection[Document]:
         return _rows(self.mongo)
+
+
+def held(mongo: Mongo, beginning: str) -> dict[str, int]:
+    """The leases whose names begin so and that somebody holds now, with their epochs."""
+    return {row["_id"]: int(row["epoch"]) for row, free in _beginning(mongo, beginning) if not free}
+
+
+def not_held(mongo: Mongo, beginning: str) -> list[str]:
+    """The leases whose names begin so and that nobody holds: given back, or run out."""
+    return [row["_id"] for row, free in _beginning(mongo, beginning) if free]
+
+
+def _beginning(mongo: Mongo, beginning: str) -> list[tuple[Document, bool]]:
+    now = mongo.server_time()
+    with mapping_errors("reading which leases are held"):
+        rows = list(_rows(mongo).find({"_id": {"$regex": f"^{re.escape(beginning)}"}}))
+    return [(row, _is_free(row, now)) for row in rows]
 
 
 def _rows(mongo: Mongo) -> Collection[Document]:

@@ -9,6 +9,7 @@ import pytest
 
 from datactl.mongo import Mongo
 from tests.archive.desk import Desk, desk_at
+from tests.archive.removing import RemovalDesk, removal_desk_at
 
 
 @pytest.fixture
@@ -17,6 +18,12 @@ def desk(mongo: Mongo, tmp_path: Path) -> Desk:
     made = desk_at(mongo, tmp_path / "vault")
     made.posts.create_index([("deleted", 1), ("deletedAt", 1)])
     return made
+
+
+@pytest.fixture
+def logs(mongo: Mongo, tmp_path: Path) -> RemovalDesk:
+    """A database with a model that has no soft delete, and a vault on disk."""
+    return removal_desk_at(mongo, tmp_path / "vault")
 
 
 @pytest.fixture

@@ -35,12 +35,13 @@ def start_child(
     *,
     at: Sequence[Any] | None = None,
     program: Sequence[str] = (),
+    module: str = "tests.archive.child",
     **order: Any,
 ) -> subprocess.Popen[str]:
-    """The archive in a process of its own; returns when it is about to run."""
+    """The archive (or a removal) in a process of its own; returns when it is about to run."""
     text = json.dumps({"uri": uri, "database": database, "vault": str(vault), "at": at, **order})
     child = subprocess.Popen(
-        [*program, sys.executable, "-m", "tests.archive.child", text],
+        [*program, sys.executable, "-m", module, text],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -61,7 +62,7 @@ def end_open_transactions(mongo: Mongo) -> None:
     mongo.client.admin.command({"killAllSessions": []})
 
 
-def expire_lease(mongo: Mongo) -> None:
-    """What the server's clock does to a holder that no longer beats."""
+def expire_lease(mongo: Mongo, name: str = f"^{LEASE}$") -> None:
+    """What the server's clock does to holders (of leases of this pattern) that no longer beat."""
     past = mongo.server_time() - timedelta(seconds=1)
-    mongo.collection("datactl_leases").update_one({"_id": LEASE}, {"$set": {"expires": past}})
+    mongo.collection("datactl_leases").update_many({"_id": {"$regex": name}}, {"$set": {"expires": past}})
