@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from datactl.commands.along import along_lines, emptied_line
 from datactl.commands.grammar import Command
 from datactl.commands.invocation import Invocation, stopped
 from datactl.commands.options import CHANGES_DOCUMENTS, VAULT
@@ -38,11 +39,15 @@ def restore(
             "--from", metavar="SEGMENT", help="The copy in this segment, even one that was brought back before."
         ),
     ] = None,
+    only: Annotated[bool, typer.Option("--only", help="These alone, not what was deleted along with them.")] = False,
 ) -> None:
     """Bring documents back from wherever they are.
 
     A marked document loses its mark; an archived one is read from the vault, checked and inserted, never over another
     one. Unique keys, references and today's schema are looked at first: a conflict changes nothing (exit 7).
+
+    What was deleted along with a document (onDelete: cascade) comes back with it, unless --only is given. References
+    that the deletion emptied (nullify) stay empty: undo of the deletion puts them back.
     """
     invocation = Invocation.of(ctx)
     workspace = invocation.workspace
@@ -54,6 +59,7 @@ def restore(
             as_archived=as_archived,
             set=assignments(known, assign) if assign else None,
             from_segment=from_segment,
+            only=only,
             reason=invocation.reason,
             watch=watch,
         )
@@ -72,6 +78,9 @@ def _facts(report: RestoreReport) -> dict[str, Any]:
         "restored": report.restored,
         "unchanged": report.unchanged,
         "failed": [{"id": each.id, **each.error.as_dict()} for each in report.failed],
+        "along": report.along,
+        "deletedBy": report.deleted_by,
+        "emptied": report.emptied,
         "stopped": report.stopped,
         "left": report.left,
     }
@@ -88,8 +97,13 @@ def _write(invocation: Invocation, report: RestoreReport) -> None:
         invocation.printer.say(f"restored {figures.counted(len(report.restored), 'document')}: {places}")
     if report.unchanged:
         invocation.printer.say(f"{figures.counted(len(report.unchanged), 'document')} live already")
-    if report.restored:
+    for line in along_lines(report.along):
+        invocation.printer.say(line)
+    if report.restored or report.along:
         invocation.printer.say(f"op {report.op}")
+    empty = emptied_line(report.emptied, report.deleted_by)
+    if empty is not None:
+        invocation.printer.say(empty)
 
 
 COMMAND = Command(
