@@ -10,19 +10,27 @@ import typer
 from datactl.commands.bulk import begun, finish, resume
 from datactl.commands.grammar import Command, Group
 from datactl.commands.invocation import Invocation
-from datactl.commands.options import READS_DATABASE
+from datactl.commands.options import READS_DATABASE, VAULT
+from datactl.commands.undo import UNDO, carry_on_undo, undo_of
 from datactl.errors import UsageError
 from datactl.render import figures
 from datactl.render.cells import cell
-from datactl.render.tables import Column
+from datactl.render.tables import Column, write_pairs
 
 if TYPE_CHECKING:
+    from datactl.records.accounts import Account
     from datactl.records.ledger import LastRun
 
 SHOWN = 20
 
 # What a kind of operation did to a document; it can be carried on, for its ids were frozen when it began.
-_DID = {"soft_delete": "marked", "update": "changed", "restore": "restored"}
+_DID = {
+    "soft_delete": "marked",
+    "update": "changed",
+    "restore": "restored",
+    "fix_marks": "stamped",
+    "remove": "removed",
+}
 _COLUMNS = (
     Column("OP", keep=True),
     Column("KIND", keep=True),
@@ -54,23 +62,63 @@ def list_runs(
 
 
 def show(ctx: typer.Context, op: Op) -> None:
-    """Show one operation: who, when, why, how far it came, and how it goes on."""
+    """Show one operation: who, when, why, what it did to which documents, how it goes on and how to undo it.
+
+    Operations on one document are here too, though list has only those on many: each change names its op.
+    """
     invocation = Invocation.of(ctx)
-    row = _found(invocation, op)
-    facts = {"op": row["_id"], **{key: value for key, value in row.items() if key != "_id"}}
-    if row["state"] != "done":
-        facts["next"] = resume(row["_id"]) if _is_resumable(row) else _otherwise(row)
-    invocation.printer.facts(facts)
+    account = _account(invocation, op)
+    touched: dict[str, dict[str, int]] = {}
+    for count in account.touched:
+        touched.setdefault(count.aggregate, {})[count.event.lower()] = count.number
+    row = account.row
+    known = {key: value for key, value in row.items() if key != "_id"} if row is not None else _of_events(account)
+    facts: dict[str, Any] = {"op": account.op, **known, "touched": touched}
+    if row is not None and row["state"] != "done" and account.undone_by is None:
+        facts["next"] = resume(account.op) if _is_resumable(row) else _otherwise(row)
+    if account.may_be_undone and account.undone_by is None:
+        facts["undo"] = undo_of(account.op)
+    invocation.printer.facts(facts, lambda: _show(facts))
+
+
+def _of_events(account: Account) -> dict[str, Any]:
+    """What a ledger row would say of an operation that has none: it was done in one transaction."""
+    return {
+        "kind": account.kind,
+        "model": account.model,
+        "collection": account.collection,
+        "actor": account.actor,
+        "reason": account.reason,
+        "startedAt": account.at,
+        "state": "done",
+    }
+
+
+def _show(facts: Mapping[str, Any]) -> None:
+    """One fact a line; what was touched in words, and nothing that is empty."""
+    touched = "; ".join(
+        f"{model}: {', '.join(f'{number:,} {event}' for event, number in events.items())}"
+        for model, events in facts["touched"].items()
+    )
+    shown = {**facts, "touched": touched or "nothing"}
+    write_pairs((name, cell(value)) for name, value in shown.items() if value not in (None, [], {}))
 
 
 def carry_on(ctx: typer.Context, op: Op) -> None:
-    """Carry on an update, delete or restore that was stopped, failed or was killed.
+    """Carry on an update, delete, restore or undo that was stopped, failed or was killed.
 
     It begins exactly behind the last documents that were decided: none is changed twice. Its ids were frozen on the
-    machine and in the project where it began. One that is done is only reported.
+    machine and in the project where it began; an undo goes on anywhere. One that is done is only reported.
     """
     invocation = Invocation.of(ctx)
-    row = _found(invocation, op)
+    account = _account(invocation, op)
+    row = account.row
+    if row is None:
+        invocation.hint(f"operation {account.op} is done already")
+        return
+    if row["kind"] == UNDO:
+        carry_on_undo(invocation, account.op)
+        return
     if not _is_resumable(row):
         if row["state"] == "done":
             invocation.hint(f"operation {row['_id']} is done already")
@@ -84,14 +132,14 @@ def carry_on(ctx: typer.Context, op: Op) -> None:
     finish(invocation, watch, row["model"], _DID[row["kind"]], result)
 
 
-def _found(invocation: Invocation, op: str) -> Mapping[str, Any]:
-    from datactl.records.ledger import Ledger
+def _account(invocation: Invocation, op: str) -> Account:
+    from datactl.records.accounts import account_of
 
-    return Ledger(invocation.workspace.mongo).matching(op)
+    return account_of(invocation.workspace.mongo, invocation.workspace.registry, op)
 
 
 def _is_resumable(row: Mapping[str, Any]) -> bool:
-    return row["kind"] in _DID and row.get("spool") is not None
+    return row["kind"] == UNDO or (row["kind"] in _DID and row.get("spool") is not None)
 
 
 def _otherwise(row: Mapping[str, Any]) -> str:
@@ -125,7 +173,13 @@ COMMAND = Group(
     {
         "list": Command(list_runs, example="datactl ops list Post", options=READS_DATABASE),
         "show": Command(show, example="datactl ops show 01KB", options=READS_DATABASE, exits=(6,)),
-        "resume": Command(carry_on, example="datactl ops resume 01KB", options=READS_DATABASE, exits=(3, 6, 7, 11)),
+        "resume": Command(
+            carry_on,
+            example="datactl ops resume 01KB",
+            options=(*READS_DATABASE, VAULT),
+            exits=(3, 6, 7, 11),
+            changes=True,
+        ),
     },
     example="datactl ops list",
 )
