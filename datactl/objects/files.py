@@ -19,6 +19,8 @@ from datactl.objects.keys import check_key, check_prefix
 TEMPORARY = ".tmp-"
 """How the name of an unfinished file starts. No key has a part that starts with a dot, so nothing reads them."""
 
+_PRIVATE = 0o700  # objects hold documents: who is to read them is for the owner to say, by the mode of the root
+
 
 class FileStore:
     """An object store in the directory `root`, which is made when the first object is put.
@@ -135,7 +137,9 @@ class FileStore:
         else:
             self._make_durable_locked(parent)
             with suppress(FileExistsError):
-                directory.mkdir()
+                directory.mkdir(mode=_PRIVATE)
+                if directory != self.root and directory.is_relative_to(self.root) and (others := _others(parent)):
+                    directory.chmod(stat.S_IMODE(directory.stat().st_mode) | others)  # a set-group-ID stays
             _fsync_directory(parent)
         self._durable.add(directory)
 
@@ -159,12 +163,19 @@ def _info(key: str, found: os.stat_result) -> ObjectInfo:
     return ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
+def _others(directory: Path) -> int:
+    """What the group and others may do in a directory: what is made in it they may as well, and by default nothing."""
+    return directory.stat().st_mode & 0o077
+
+
 def _write_new_file(path: Path, data: Data) -> int:
     """Write and fsync a new file; its length in bytes. A failed fsync is never tried again: the pages may be gone."""
     parts = [data] if isinstance(data, (bytes, memoryview)) else data
     size = 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
+        if others := _others(path.parent) & 0o066:
+            os.fchmod(descriptor, 0o600 | others)
         for part in parts:
             rest = memoryview(part)
             size += rest.nbytes

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -215,3 +216,19 @@ def test_an_error_names_the_place(open_directory: Path) -> None:
     error = run_writer(str(open_directory / "vault"), "key", "10", "as-nobody")
     assert str(open_directory / "vault") in error["what"]
     assert StoreReadOnly.code == error["code"]
+
+
+def test_what_is_stored_is_private_unless_the_root_says_otherwise(tmp_path: Path) -> None:
+    """Objects hold documents. An owner who opens the root to a group opens with it what is put later."""
+
+    def modes(root: Path) -> tuple[set[int], set[int]]:
+        found = [(each.is_dir(), stat.S_IMODE(each.stat().st_mode)) for each in root.rglob("*")]
+        return {mode for folder, mode in found if folder}, {mode for folder, mode in found if not folder}
+
+    FileStore(tmp_path / "state/vault").put("segments/Post/one", b"1")
+    assert modes(tmp_path) == ({0o700}, {0o600})
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o2770)
+    FileStore(shared).put("segments/Post/one", b"1")
+    assert modes(shared) == ({0o2770}, {0o660})
