@@ -13,7 +13,7 @@ DEMO_DIR ?= demo
 TESTS ?= tests
 JOBS ?= 2
 
-.PHONY: help install demo test test-real lint bench lock clean
+.PHONY: help install demo test test-real lint bench reference lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ lint: $(VENV)/.dev ## ruff, mypy --strict and the import contracts
 bench: $(VENV)/.dev ## ratios against bare drivers, each measured in one run; prints a table
 	tools/install-secantusd-rs
 	$(BIN)/python -m benchmarks
+
+reference: $(VENV)/.dev ## write what is made from tables: reference pages, manuals, completions, schema
+	$(BIN)/python -m datactl.reference
 
 lock: ## pin the newest versions that pyproject.toml allows (needs uv)
 	tools/lock

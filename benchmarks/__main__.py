@@ -11,14 +11,14 @@ import platform
 from datetime import UTC, datetime
 
 import datactl
-from benchmarks import bench_archive, bench_records, bench_startup
+from benchmarks import bench_adopt, bench_archive, bench_records, bench_startup, bench_transfer, bench_validate
 
 
 def main() -> None:
     compileall.compile_dir(os.path.dirname(datactl.__file__), quiet=1)  # noqa: PTH120 - as an installation leaves it
     print(f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, secantusd-rs\n")
     missed = []
-    for bench in (bench_startup, bench_records, bench_archive):
+    for bench in (bench_startup, bench_records, bench_archive, bench_validate, bench_transfer, bench_adopt):
         for ratio in bench.measure():
             print(ratio, flush=True)
             missed += [ratio] if ratio.is_missed else []

@@ -93,7 +93,7 @@ def _memory(mongo: Mongo, uri: str, registry: Registry, cities: Sequence[bytes],
             "DATACTL_DATABASE": "bench",
             "DATACTL_VAULT": f"file:{scratch}/vault",
         }
-        peaks.append(_peak_mb(command, environment))
+        peaks.append(peak_mb(command, environment))
     yield Ratio("peak memory of the process / 200 MB", peaks[0], 200.0, unit="MB", at_most=1.0)
     yield Ratio(
         f"peak memory at {4 * len(cities):,} documents / at {len(cities):,}",
@@ -104,7 +104,7 @@ def _memory(mongo: Mongo, uri: str, registry: Registry, cities: Sequence[bytes],
     )
 
 
-def _peak_mb(command: list[str], environment: dict[str, str]) -> float:
+def peak_mb(command: list[str], environment: dict[str, str]) -> float:
     """The peak memory of a process. A process starts with its parent's peak, so a small one starts it."""
     small = (
         "import os, subprocess, sys\n"

@@ -24,13 +24,13 @@ class Word(NamedTuple):
 
 
 WORDS: Mapping[str, Word] = {
-    "init": Word("init", "Start a project here: a commented models.yaml and .env."),
-    "models": Word("models", "List, show and check the models, and print their schemas."),
+    "init": Word("init", "Start a project here, or take over the database that is there."),
+    "models": Word("models", "List and check the models; compare the database with them, apply validators."),
     "find": Word("find", "List documents of a model."),
     "get": Word("get", "Show one document."),
     "create": Word("create", "Create documents from JSON."),
     "update": Word("update", "Change documents."),
-    "delete": Word("delete", "Mark documents deleted."),
+    "delete": Word("delete", "Mark documents deleted; without soft delete, remove them into the vault."),
     "restore": Word("restore", "Bring documents back from wherever they are."),
     "undo": Word("undo", "Take an operation back, where nothing has changed since."),
     "archive": Word("archive", "Move documents that were deleted long enough ago into the vault."),

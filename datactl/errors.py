@@ -24,6 +24,7 @@
      |   |- WriteConflict             7   write_conflict
      |   |- PreconditionFailed        7   precondition_failed
      |   |- RestoreConflict           7   restore_conflict   (carries every conflict)
+     |   |- Restricted                7   restricted         (other documents refer to it, onDelete: restrict)
      |   `- ObjectExists              7   object_exists
      |- NotInitialised               10   not_initialised
      |- Locked                       11   locked
@@ -212,6 +213,10 @@ class PreconditionFailed(Conflict):
 
 class RestoreConflict(Conflict):
     code = "restore_conflict"
+
+
+class Restricted(Conflict):
+    code = "restricted"
 
 
 class ObjectExists(Conflict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +13,20 @@ from datactl.settings import Settings
 
 if TYPE_CHECKING:
     from datactl.archive import Archiver, Restorer
+    from datactl.inspect.adopting import Adopter
+    from datactl.inspect.doctor import Doctor
+    from datactl.inspect.drift import Drift
     from datactl.inspect.indexes import IndexKeeper
     from datactl.inspect.stats import Statistician
+    from datactl.inspect.validating import Validator
     from datactl.mongo import Mongo
     from datactl.mongo.engine import LocalEngine
     from datactl.records import Repository
+    from datactl.records.fixing_marks import MarkFixer
+    from datactl.records.remover import Remover
+    from datactl.records.undoing import Undoer
     from datactl.schema import Registry
+    from datactl.transfer import Exporter, Importer
     from datactl.vault import Vault
 
 R = TypeVar("R", bound="Repository")
@@ -43,6 +52,7 @@ class Workspace:
         vault: str | None = None,
         actor: str | None = None,
         engine: str | None = None,
+        profile: str | None = None,
         cwd: Path | None = None,
     ) -> Self:
         """Open with these values; what is not given comes from the environment and the files. ConfigError."""
@@ -53,6 +63,7 @@ class Workspace:
             "vault": vault,
             "actor": actor,
             "engine": engine,
+            "profile": profile,
         }
         return cls(Settings.load(flags, cwd=cwd))
 
@@ -82,6 +93,15 @@ class Workspace:
 
         return LocalEngine(self.settings.state_dir)
 
+    def local_uri(self) -> str:
+        """The URI of the local engine, running or started now, with its password and the project's database."""
+        address, question, options = self.engine.ensure().partition("?")
+        return f"{address}{self._local_database}{question}{options}"
+
+    @property
+    def _local_database(self) -> str:
+        return self.settings.database or "datactl"
+
     @cached_property
     def mongo(self) -> Mongo:
         """The database. NotInitialised where neither a URI nor a local engine is configured; CannotConnect."""
@@ -90,7 +110,8 @@ class Workspace:
         if self.settings.uri is not None:
             return open_mongo(self.settings.uri.reveal(), self.settings.database)
         if self.settings.engine == "local":
-            return open_mongo(self.engine.ensure(), self.settings.database or "datactl", local=True)
+            self.settings.refuse_production("an engine of the project's own")
+            return open_mongo(self.engine.ensure(), self._local_database, local=True)
         raise NotInitialised(
             "no MongoDB is configured here",
             why="neither DATACTL_URI nor a local engine is set",
@@ -126,6 +147,25 @@ class Workspace:
             actor=self.settings.actor,
             event_key=self.settings.event_key,
             spool_dir=self.settings.state_dir / "spool",
+            remover=self.remover,
+        )
+
+    def remover(self) -> Remover:
+        """What removes documents by way of the vault, and brings them back."""
+        from datactl.archive import VaultRemover
+
+        return VaultRemover(self.mongo, self.vault, self.registry, event_key=self.settings.event_key)
+
+    def undoer(self) -> Undoer:
+        """What takes operations back."""
+        from datactl.records.undoing import Undoer
+
+        return Undoer(
+            self.mongo,
+            self.registry,
+            actor=self.settings.actor,
+            event_key=self.settings.event_key,
+            remover=self.remover(),
         )
 
     def archiver(self) -> Archiver:
@@ -146,6 +186,22 @@ class Workspace:
             self.mongo, self.vault, self.registry, actor=self.settings.actor, event_key=self.settings.event_key
         )
 
+    def exporter(self) -> Exporter:
+        from datactl.transfer import Exporter
+
+        return Exporter(self.mongo, actor=self.settings.actor)
+
+    def importer(self) -> Importer:
+        from datactl.transfer import Importer
+
+        return Importer(
+            self.mongo,
+            actor=self.settings.actor,
+            event_key=self.settings.event_key,
+            state_dir=self.settings.state_dir,
+            rejects_dir=Path.cwd(),
+        )
+
     def statistician(self) -> Statistician:
         from datactl.inspect.stats import Statistician
 
@@ -154,4 +210,39 @@ class Workspace:
     def index_keeper(self) -> IndexKeeper:
         from datactl.inspect.indexes import IndexKeeper
 
-        return IndexKeeper(self.mongo, self.registry)
+        return IndexKeeper(self.mongo, self.registry, actor=self.settings.actor)
+
+    def adopter(self) -> Adopter:
+        """What makes models.yaml of the database that is there."""
+        from datactl.inspect.adopting import Adopter
+
+        return Adopter(self.mongo, self.settings.models, self.settings.state_dir)
+
+    def drift(self) -> Drift:
+        """What compares the models with the database's validators, indexes and collections."""
+        from datactl.inspect.drift import Drift
+
+        return Drift(self.mongo, self.registry, self.settings.state_dir)
+
+    def doctor(self) -> Doctor:
+        """The examination of this project, which opens each of its parts by itself."""
+        from datactl.inspect.doctor import Doctor
+
+        return Doctor(self.settings, os.environ, lambda: self.registry, lambda: self.mongo, lambda: self.vault)
+
+    def validator(self) -> Validator:
+        from datactl.inspect.validating import Validator
+
+        return Validator(self.mongo, self.vault, self.registry, event_key=self.settings.event_key)
+
+    def mark_fixer(self, model: str) -> MarkFixer:
+        """What stamps the marks of a model that have no date."""
+        from datactl.records.fixing_marks import MarkFixer
+
+        return MarkFixer(
+            self.registry.model(model),
+            self.mongo,
+            actor=self.settings.actor,
+            event_key=self.settings.event_key,
+            spool_dir=self.settings.state_dir / "spool",
+        )

@@ -90,11 +90,10 @@ def plan(ctx: typer.Context, model: Model = None, days: Days = None) -> None:
 
 
 def names(invocation: Invocation, model: str | None) -> list[str]:
-    """The named model, or every model of which something can come due."""
-    registry = invocation.workspace.registry
+    """The named model, or every model of which something can come due or is left to be settled."""
     if model is not None:
-        return [registry.model(model).name]
-    return [each.name for each in registry.values() if each.soft_delete or each.archive.select is not None]
+        return [invocation.workspace.registry.model(model).name]
+    return invocation.workspace.archiver().models()
 
 
 def whole_days(text: str | None) -> int | None:
@@ -151,7 +150,12 @@ def _lines(report: ArchiveReport) -> list[str]:
     return lines
 
 
-_KEPT = {"changed": "that changed meanwhile", "restored": "that were restored meanwhile", "held": "that are held"}
+_KEPT = {
+    "changed": "that changed meanwhile",
+    "restored": "that were restored meanwhile",
+    "deleted": "that were removed meanwhile",
+    "held": "that are held",
+}
 
 
 def _plan_row(plan: ArchivePlan) -> list[str]:
@@ -184,6 +188,7 @@ COMMAND = Group(
             example="datactl archive adopt --confirm 'adopt shop'",
             options=(*READS_DATABASE, VAULT),
             exits=(7, 12),
+            changes=True,
         ),
         "verify": Command(verify, example="datactl archive verify --deep", options=(*READS_MODELS, VAULT), exits=(5,)),
     },

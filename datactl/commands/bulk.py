@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from datactl.commands.invocation import Invocation, stopped
+from datactl.commands.along import along_lines
+from datactl.commands.invocation import Invocation, named_again, stopped
 from datactl.errors import DatactlError, Interrupted, PartlyDone, Problem
 from datactl.render.figures import counted
 from datactl.render.stopping import StopNow
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 
 _NAMED = 10
 
+# What the unchanged ones of an operation are called, where it is not that they were so already.
+_UNCHANGED = {"removed": "did not match any more"}
+
 
 def resume(op: str) -> str:
-    """What carries on an operation whose documents were frozen when it began."""
-    return f"datactl ops resume {op}"
+    """What carries on an operation whose documents were frozen when it began, in the project that was named."""
+    return f"datactl ops resume {op}{named_again()}"
 
 
 @contextmanager
@@ -58,10 +62,14 @@ def finish(
     def table() -> None:
         parts = [f"{did} {counted(result.changed, 'document')}"]
         if result.unchanged:
-            parts.append(f"{result.unchanged:,} were so already")
+            parts.append(f"{result.unchanged:,} {_UNCHANGED.get(did, 'were so already')}")
+        if result.kept:
+            parts.append(f"kept {result.kept:,} that changed meanwhile")
         if result.failures:
             parts.append(f"{result.failures:,} failed")
         invocation.printer.say(", ".join(parts))
+        for line in along_lines(result.along):
+            invocation.printer.say(line)
         invocation.printer.say(f"op {result.op}")
 
     invocation.printer.facts(result, table)

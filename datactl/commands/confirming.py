@@ -15,7 +15,7 @@ Confirm = Annotated[
     str | None,
     typer.Option("--confirm", metavar="TEXT", help='The typed confirmation, given beforehand: "posts 1204".'),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Go ahead, whatever the count is.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Go ahead, whatever the count is; not enough in production.")]
 
 
 def confirm(invocation: Invocation, *, collection: str, count: int, act: str, given: str | None, yes: bool) -> None:
@@ -31,20 +31,24 @@ def confirm(invocation: Invocation, *, collection: str, count: int, act: str, gi
 
 
 def confirm_phrase(invocation: Invocation, phrase: str, *, about: str, act: str, given: str | None, yes: bool) -> None:
-    """As `confirm`, for what is not a number of documents: `phrase` is what is typed, `about` what would be done."""
+    """As `confirm`, for what is not a number of documents: `phrase` is what is typed, `about` what would be done.
+
+    On a production database `--yes` alone confirms nothing: whoever works there has read what is confirmed.
+    """
     if given is not None:
         if given.replace(",", "") == phrase:
             return
         raise Declined(
             "nothing was changed", why=f'"{given}" is not "{phrase}"', next=f'look again, then --confirm "{phrase}"'
         )
-    if yes:
+    production = yes and invocation.settings.production
+    if yes and not production:
         return
     if not invocation.is_interactive():
         raise Declined(
             "nothing was changed",
-            why=f"{about} and wants a confirmation",
-            next=f'the same command with --confirm "{phrase}", or with --yes',
+            why=f"{about} and wants a confirmation{', which --yes alone is not in production' if production else ''}",
+            next=f'the same command with --confirm "{phrase}"{"" if production else ", or with --yes"}',
         )
     sys.stderr.write(f"Type {phrase} to {act}: ")
     sys.stderr.flush()

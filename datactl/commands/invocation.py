@@ -50,6 +50,24 @@ class Invocation:
         return Printer(self.settings.output or default_form(), canonical=bool(self.given.get("canonical")))
 
     @property
+    def repeated(self) -> str:
+        """The shared options that named the project and database, to stand in the command that comes next.
+
+        Not --uri: it may hold a password.
+        """
+        from datactl.render.terminal import word
+
+        named = ((name, self.given.get(name)) for name in ("profile", "models", "database", "vault"))
+        return "".join(f" --{name} {word(str(value))}" for name, value in named if value)
+
+    def tell_production(self) -> None:
+        """Say which production database is about to be worked on, where it is one."""
+        settings = self.settings
+        if settings.production:
+            said = f" (profile {settings.profile})" if settings.profile else ""
+            self.hint(f"production: {settings.target}{said}")
+
+    @property
     def reason(self) -> str | None:
         reason: str | None = self.given.get("reason")
         return reason
@@ -77,6 +95,12 @@ class Invocation:
     def is_interactive(self) -> bool:
         """Whether someone can be asked: the question is on stderr, the answer on stdin."""
         return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def named_again() -> str:
+    """`Invocation.repeated` of the command that runs; nothing outside of one."""
+    context = click.get_current_context(silent=True)
+    return Invocation.of(context).repeated if context else ""
 
 
 def stopped(watch: ProgressWatcher, what: str, left: int | None, *, next: str = "run it again to go on") -> Interrupted:

@@ -73,7 +73,7 @@ def update(
         invocation.hint(f"{repository.model.name}: {figures.matching(matching)}")
         collection = repository.model.collection
         confirm(invocation, collection=collection, count=matching, act="change them", given=confirmed, yes=yes)
-        expected = None if yes else matching
+        expected = None if yes and not invocation.settings.production else matching
     with invocation.watching() as watch, begun(watch):
         result = repository.update_many(wanted, wanted_change, expected=expected, reason=invocation.reason, watch=watch)
     finish(invocation, watch, repository.model.name, "changed", _with_missing(result, missing))

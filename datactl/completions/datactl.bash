@@ -10,54 +10,74 @@ _datactl() {
     [[ $cur == '=' ]] && cur=''
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
+        case "$path $word" in
+        '/validate --only') ((i += 1)); [[ ${COMP_WORDS[i]} == '=' ]] && ((i += 1)); continue ;;
+        esac
         case $word in
-        --uri|--database|--models|--vault|--actor|--reason|-o|--output|--filter|--sort|--limit|--page|--after|--search|--set|--unset|--json|--confirm|--from|--wait|--dir) ((i += 1)); [[ ${COMP_WORDS[i]} == '=' ]] && ((i += 1)); continue ;;
+        --uri|--database|--profile|--models|--vault|--actor|--reason|-o|--output|--sample|--confirm|--filter|--sort|--fields|--limit|--page|--after|--search|--set|--unset|--json|--from|--wait|--max-findings|--unused-days|--format|--delimiter|--rejects|--dir) ((i += 1)); [[ ${COMP_WORDS[i]} == '=' ]] && ((i += 1)); continue ;;
         -*) continue ;;
         esac
         case $path/$word in
-        /init|/models|/models/list|/models/show|/models/check|/models/schema|/find|/get|/create|/update|/delete|/restore|/archive|/archive/plan|/archive/list|/archive/find|/archive/adopt|/archive/verify|/stats|/index|/indexes|/engine|/engine/start|/engine/stop|/engine/status|/ops|/ops/list|/ops/show|/ops/resume|/config|/config/show|/completion|/completion/show|/completion/install|/demo) path=$path/$word ;;
+        /init|/models|/models/list|/models/show|/models/check|/models/diff|/models/apply|/models/schema|/find|/get|/create|/update|/delete|/restore|/undo|/archive|/archive/plan|/archive/list|/archive/find|/archive/adopt|/archive/verify|/stats|/validate|/index|/index/plan|/index/apply|/index/drop|/indexes|/indexes/plan|/indexes/apply|/indexes/drop|/export|/import|/doctor|/engine|/engine/start|/engine/stop|/engine/status|/engine/uri|/ops|/ops/list|/ops/show|/ops/resume|/config|/config/show|/completion|/completion/show|/completion/install|/demo) path=$path/$word ;;
         *) ((given += 1)) ;;
         esac
     done
     case $prev in
-        --uri|--database|--vault|--actor|--reason|--filter|--sort|--limit|--page|--after|--search|--set|--unset|--confirm|--from|--wait) :; return ;;
+        --uri|--database|--profile|--vault|--actor|--reason|--sample|--confirm|--filter|--sort|--fields|--limit|--page|--after|--search|--set|--unset|--from|--wait|--max-findings|--unused-days|--format|--delimiter|--rejects) :; return ;;
         --models|--json|--dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         -o|--output) COMPREPLY=($(compgen -W "table json ndjson yaml" -- "$cur")); return ;;
     esac
+    case "$path $prev" in
+        '/validate --only') :; return ;;
+    esac
     case $path in
-        '') options='--version --uri --database --models --vault --actor --reason -o --output --canonical -q --quiet --help'; ((given)) || words='init models find get create update delete restore archive stats index indexes engine ops config completion demo' ;;
-        '/init') options='--local -o --output -q --quiet --help'; files=1 ;;
-        '/models') options='--models -o --output -q --quiet --help'; ((given)) || words='list show check schema' ;;
-        '/models/list') options='--models -o --output -q --quiet --help' ;;
-        '/models/show') options='--models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/models/check') options='--models -o --output -q --quiet --help' ;;
-        '/models/schema') options='--validator --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/find') options='--filter --sort --limit --page --after --search --deleted --with-deleted --envelope --explain --uri --database --models -o --output -q --quiet --canonical --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/get') options='--with-deleted --uri --database --models -o --output -q --quiet --canonical --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/create') options='--uri --database --models -o --output -q --quiet --actor --reason --canonical --help'; ((given)) || words="$words $(_datactl_models)"; ((given < 1)) || files=1 ;;
-        '/update') options='--filter --set --unset --json --confirm --yes --uri --database --models -o --output -q --quiet --actor --reason --canonical --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/delete') options='--filter --confirm --yes --uri --database --models -o --output -q --quiet --actor --reason --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/restore') options='--set --as-archived --from --uri --database --models -o --output -q --quiet --actor --reason --canonical --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/archive') options='--wait --uri --database --models -o --output -q --quiet --actor --reason --vault --help'; ((given)) || words='plan list find adopt verify'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/archive/plan') options='--uri --database --models -o --output -q --quiet --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/archive/list') options='--models -o --output -q --quiet --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/archive/find') options='--uri --database --models -o --output -q --quiet --canonical --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/archive/adopt') options='--confirm --yes --uri --database --models -o --output -q --quiet --vault --help' ;;
-        '/archive/verify') options='--deep --models -o --output -q --quiet --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/stats') options='--record --uri --database --models -o --output -q --quiet --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/index') options='--uri --database --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/indexes') options='--uri --database --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/engine') options='--models -o --output -q --quiet --help'; ((given)) || words='start stop status' ;;
-        '/engine/start') options='--models -o --output -q --quiet --help' ;;
-        '/engine/stop') options='--models -o --output -q --quiet --help' ;;
-        '/engine/status') options='--models -o --output -q --quiet --help' ;;
-        '/ops') options='--uri --database --models --vault --actor --reason -o --output --canonical -q --quiet --help'; ((given)) || words='list show resume' ;;
-        '/ops/list') options='--limit --uri --database --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
-        '/ops/show') options='--uri --database --models -o --output -q --quiet --help' ;;
-        '/ops/resume') options='--uri --database --models -o --output -q --quiet --help' ;;
-        '/config') options='--origin --uri --database --models --vault --actor -o --output -q --quiet --help'; ((given)) || words='show' ;;
-        '/config/show') options='--origin --uri --database --models --vault --actor -o --output -q --quiet --help' ;;
-        '/completion') options='--uri --database --models --vault --actor --reason -o --output --canonical -q --quiet --help'; ((given)) || words='show install' ;;
+        '') options='--version --uri --database --profile --models --vault --actor --reason -o --output --canonical -q --quiet --help'; ((given)) || words='init models find get create update delete restore undo archive stats validate index indexes export import doctor engine ops config completion demo' ;;
+        '/init') options='--local --from-db --sample --dry-run --yes --uri --database --profile --models -o --output -q --quiet --help'; files=1 ;;
+        '/models') options='--profile --models -o --output -q --quiet --help'; ((given)) || words='list show check diff apply schema' ;;
+        '/models/list') options='--profile --models -o --output -q --quiet --help' ;;
+        '/models/show') options='--profile --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/models/check') options='--profile --models -o --output -q --quiet --help' ;;
+        '/models/diff') options='--uri --database --profile --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/models/apply') options='--dry-run --confirm --yes --uri --database --profile --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/models/schema') options='--validator --profile --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/find') options='--filter --sort --fields --limit --page --after --search --deleted --with-deleted --envelope --explain --uri --database --profile --models -o --output -q --quiet --canonical --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/get') options='--with-deleted --uri --database --profile --models -o --output -q --quiet --canonical --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/create') options='--uri --database --profile --models -o --output -q --quiet --actor --reason --canonical --help'; ((given)) || words="$words $(_datactl_models)"; ((given < 1)) || files=1 ;;
+        '/update') options='--filter --set --unset --json --confirm --yes --uri --database --profile --models -o --output -q --quiet --actor --reason --canonical --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/delete') options='--filter --confirm --yes --uri --database --profile --models -o --output -q --quiet --actor --reason --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/restore') options='--set --as-archived --from --only --uri --database --profile --models -o --output -q --quiet --actor --reason --canonical --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/undo') options='--dry-run --confirm --yes --uri --database --profile --models -o --output -q --quiet --actor --reason --vault --help' ;;
+        '/archive') options='--wait --uri --database --profile --models -o --output -q --quiet --actor --reason --vault --help'; ((given)) || words='plan list find adopt verify'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/archive/plan') options='--uri --database --profile --models -o --output -q --quiet --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/archive/list') options='--profile --models -o --output -q --quiet --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/archive/find') options='--uri --database --profile --models -o --output -q --quiet --canonical --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/archive/adopt') options='--confirm --yes --uri --database --profile --models -o --output -q --quiet --vault --help' ;;
+        '/archive/verify') options='--deep --profile --models -o --output -q --quiet --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/stats') options='--record --uri --database --profile --models -o --output -q --quiet --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/validate') options='--only --sample --max-findings --fix-marks --uri --database --profile --models -o --output -q --quiet --actor --reason --vault --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/index') options='--uri --database --profile --models -o --output -q --quiet --actor --help'; ((given)) || words='plan apply drop'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/index/plan') options='--unused-days --uri --database --profile --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/index/apply') options='--confirm --yes --uri --database --profile --models -o --output -q --quiet --actor --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/index/drop') options='--unknown --unused --redundant --unused-days --confirm --yes --uri --database --profile --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/indexes') options='--uri --database --profile --models -o --output -q --quiet --actor --help'; ((given)) || words='plan apply drop'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/indexes/plan') options='--unused-days --uri --database --profile --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/indexes/apply') options='--confirm --yes --uri --database --profile --models -o --output -q --quiet --actor --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/indexes/drop') options='--unknown --unused --redundant --unused-days --confirm --yes --uri --database --profile --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/export') options='--format --filter --include-deleted --reveal --withhold --snapshot --uri --database --profile --models -o --output -q --quiet --actor --help'; ((given)) || words="$words $(_datactl_models)"; ((given < 1)) || files=1 ;;
+        '/import') options='--format --as-stored --delimiter --rejects --again --dry-run --uri --database --profile --models -o --output -q --quiet --actor --reason --help'; ((given)) || words="$words $(_datactl_models)"; ((given < 1)) || files=1 ;;
+        '/doctor') options='--production --grants --uri --database --profile --models -o --output -q --quiet --vault --help' ;;
+        '/engine') options='--profile --models -o --output -q --quiet --help'; ((given)) || words='start stop status uri' ;;
+        '/engine/start') options='--profile --models -o --output -q --quiet --help' ;;
+        '/engine/stop') options='--profile --models -o --output -q --quiet --help' ;;
+        '/engine/status') options='--profile --models -o --output -q --quiet --help' ;;
+        '/engine/uri') options='--profile --models -o --output -q --quiet --help' ;;
+        '/ops') options='--uri --database --profile --models --vault --actor --reason -o --output --canonical -q --quiet --help'; ((given)) || words='list show resume' ;;
+        '/ops/list') options='--limit --uri --database --profile --models -o --output -q --quiet --help'; ((given)) || words="$words $(_datactl_models)" ;;
+        '/ops/show') options='--uri --database --profile --models -o --output -q --quiet --help' ;;
+        '/ops/resume') options='--uri --database --profile --models -o --output -q --quiet --vault --help' ;;
+        '/config') options='--origin --uri --database --profile --models --vault --actor -o --output -q --quiet --help'; ((given)) || words='show' ;;
+        '/config/show') options='--origin --uri --database --profile --models --vault --actor -o --output -q --quiet --help' ;;
+        '/completion') options='--uri --database --profile --models --vault --actor --reason -o --output --canonical -q --quiet --help'; ((given)) || words='show install' ;;
         '/completion/show') options='-q --quiet --help'; ((given)) || words='bash zsh fish' ;;
         '/completion/install') options='-o --output -q --quiet --help'; ((given)) || words='bash zsh fish' ;;
         '/demo') options='--dir --all -o --output -q --quiet --help' ;;

@@ -29,7 +29,7 @@ def write_places(directory: Path, *, everything: bool) -> Places:
     """Write countries.ndjson (252) and cities.ndjson: about 34,000, or all 234,908 with `everything`."""
     directory.mkdir(parents=True, exist_ok=True)
     cities = sorted(read_cities(everything=everything), key=lambda city: -city["population"])
-    countries = [_country(row) for row in _source(TOWNS).get_countries().values()]
+    countries = read_countries()
     populations = [city["population"] for city in reversed(cities)]
     return Places(
         countries_file=_write(directory / "countries.ndjson", countries),
@@ -43,6 +43,11 @@ def write_places(directory: Path, *, everything: bool) -> Places:
 def read_cities(*, everything: bool) -> list[dict[str, Any]]:
     """The documents of the model City."""
     return [_city(row) for row in _source(EVERYTHING if everything else TOWNS).get_cities().values()]
+
+
+def read_countries() -> list[dict[str, Any]]:
+    """The 252 documents of the model Country."""
+    return [_country(row) for row in _source(TOWNS).get_countries().values()]
 
 
 def _source(least_population: int) -> Any:

@@ -40,6 +40,8 @@ def tell(directory: Path, *, everything: bool, say: Say) -> None:
     _load_and_change(stage)
     lost = _mark_and_archive(stage, places)
     _bring_back(stage, lost)
+    _undo_a_slip(stage)
+    _take_care(stage)
     say(_ending(directory, time.monotonic() - started))
 
 
@@ -79,6 +81,22 @@ def _bring_back(stage: _Stage, lost: Sequence[str]) -> None:
     stage.say("The vault is checked down to each document, and the figures again.")
     stage.run("datactl archive verify --deep")
     stage.run("datactl stats")
+
+
+def _undo_a_slip(stage: _Stage) -> None:
+    stage.say("A slip: the towns of a whole country are deleted. What an operation did, undo takes back.")
+    stage.run("datactl delete City --filter 'country=IS' --actor joe --reason 'wrong window' --yes")
+    (slip,) = stage.read("datactl ops list City --limit 1 -o json --quiet")
+    stage.run(f"datactl undo {slip['op']} --dry-run")
+    stage.run(f"datactl undo {slip['op']} --actor maria --reason 'not these' --yes")
+
+
+def _take_care(stage: _Stage) -> None:
+    stage.say("Is every document what the models say, every reference there, the vault whole? Are the indexes theirs?")
+    stage.run("datactl validate")
+    stage.run("datactl index plan")
+    stage.say("And a copy to keep elsewhere, which mongorestore reads as well.")
+    stage.run("datactl export City backup --format bson")
 
 
 def _ending(directory: Path, seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from pymongo.client_session import ClientSession
@@ -18,6 +18,9 @@ from datactl.schema import Model
 
 Values: TypeAlias = dict[str, Any]
 Decision: TypeAlias = tuple[Values, Values]  # before, after
+Refusals: TypeAlias = Callable[
+    [ClientSession | None, Sequence[Mapping[str, Any]]], Sequence[DatactlError | None]
+]  # for each document why it must not be changed
 
 UPDATED_AT = "updatedAt"
 CREATED_AT = "createdAt"
@@ -70,8 +73,10 @@ class SoftDelete(Action):
     kind = "soft_delete"
     event = "Deleted"
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, guard: Refusals | None = None) -> None:
+        """`guard` is asked in the transaction which documents must stay, for others refer to them."""
         super().__init__(model)
+        self._guard = guard
         self._last: tuple[Context, Values] | None = None
 
     @property
@@ -89,6 +94,11 @@ class SoftDelete(Action):
         after = self._after(context)
         touched = (*self.model.marks.names, *self.stamps(context))
         return {path: document[path] for path in touched if path in document}, after
+
+    def refusals(
+        self, session: ClientSession | None, documents: Sequence[Mapping[str, Any]]
+    ) -> Sequence[DatactlError | None]:
+        return super().refusals(session, documents) if self._guard is None else self._guard(session, documents)
 
     def _after(self, context: Context) -> Values:
         """The same for every document of an operation."""

@@ -14,13 +14,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import bson
 from pymongo.client_session import ClientSession
 
 from datactl.errors import (
     DatabaseError,
     DatactlError,
-    Declined,
     DocumentRejected,
     DocumentTooLarge,
     DuplicateKey,
@@ -28,10 +26,12 @@ from datactl.errors import (
     Locked,
     Problem,
 )
-from datactl.mongo import CODEC, Document, Mongo, find_raw, mapping_errors
+from datactl.mongo import Document, Mongo, mapping_errors
 from datactl.records.actions import Action, Refused
 from datactl.records.clock import ServerClock
 from datactl.records.creating import Incoming
+from datactl.records.deleting import DETAIL, Deletion
+from datactl.records.freezing import freeze
 from datactl.records.ledger import Ledger, State
 from datactl.records.operations import Context
 from datactl.records.restoring import Restore
@@ -46,7 +46,7 @@ T = TypeVar("T")
 # What one document can be guilty of: the chunk is made smaller until that document stands alone.
 ITS_OWN_FAULT = (DuplicateKey, DocumentRejected, DocumentTooLarge, InvalidDocument)
 _NO_MORE: Any = object()  # the end of the items: an item may be None, for that is an `_id` too
-_PROGRESS = {"soft_delete": "mark", "restore": "restore", "update": "update", "create": "create"}
+_PROGRESS = {"soft_delete": "mark", "restore": "restore", "update": "update", "create": "create", "fix_marks": "stamp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,15 @@ class Tally:
     position: int = 0
     counts: dict[str, int] = field(default_factory=lambda: {"changed": 0, "unchanged": 0, "failed": 0})
     failed: list[Problem] = field(default_factory=list)
+    along: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Tally:
         counts = dict(row["counts"])
         matched = counts.pop("matched")
         failed = [Problem(each["where"], each["what"], each["code"]) for each in row["failed"]]
-        return cls(row["_id"], row["kind"], matched, row["position"], counts, failed)
+        along = row["detail"].get("along", {})
+        return cls(row["_id"], row["kind"], matched, row["position"], counts, failed, along)
 
     def result(self, *, stopped: bool) -> BulkResult:
         matched = self.position if self.matched is None else self.matched
@@ -87,6 +89,8 @@ class Tally:
             stopped=stopped,
             left=matched - self.position,
             position=self.position,
+            kept=self.counts.get("kept", 0),
+            along=self.along,
         )
 
 
@@ -112,32 +116,33 @@ class BulkWork:
         ids: Iterable[Any] | None = None,
         order: Mapping[str, Any],
         expected: int | None = None,
+        deletion: Deletion | None = None,
         watch: Watcher = UNWATCHED,
     ) -> BulkResult:
         """Freeze what the selection matches (or these ids), then decide each. `order` says what, for a resumption.
 
+        With a `deletion`, what refers to the documents is looked at before, and what goes along follows after.
+
         Declined if more were frozen than `expected`; RestoreConflict, with every conflict of every document. Either
         comes before anything is changed.
         """
-        if ids is None:
-            place = self._mongo.collection(self._model.collection)
-            batches: Iterable[bytes] = find_raw(place, selection or {}, projection={"_id": 1})
-        else:
-            batches = (bson.encode({"_id": each}, codec_options=CODEC) for each in ids)
-        with watch.around("spool", op=context.op):
-            directory = self._spool_dir / context.op
-            spool, matched = Spool.write(directory, batches, {**order, "selection": selection})
+        directory = self._spool_dir / context.op
+        spool, matched = freeze(
+            self._mongo,
+            self._model,
+            directory,
+            context.op,
+            selection=selection,
+            ids=ids,
+            order=order,
+            expected=expected,
+            watch=watch,
+        )
         try:
-            if expected is not None and matched > expected:
-                raise Declined(
-                    f"{self._model.name}: {matched:,} documents match now, {expected:,} were confirmed",
-                    why="more came to match in between",
-                    next="nothing was changed; look again, and confirm the new number",
-                    matched=matched,
-                    expected=expected,
-                )
             if isinstance(action, Restore):
                 self._preflight(action, spool, matched, watch)
+            if deletion is not None:
+                deletion.before(spool.ids(), watch)
             with watch.around("ledger.open", op=context.op):
                 self._ledger.open(
                     context,
@@ -146,18 +151,29 @@ class BulkWork:
                     collection=self._model.collection,
                     matched=matched,
                     spool=str(directory),
+                    detail=None if deletion is None else DETAIL,
                 )
         except DatactlError:
             spool.remove()
             raise
-        return self._decide_all(action, context, Tally(context.op, action.kind, matched), spool, selection, watch)
+        tally = Tally(context.op, action.kind, matched)
+        return self._decide_all(action, context, tally, spool, selection, watch, deletion)
 
-    def resume(self, row: Document, spool: Spool, action: Action, watch: Watcher = UNWATCHED) -> BulkResult:
+    def resume(
+        self,
+        row: Document,
+        spool: Spool,
+        action: Action,
+        watch: Watcher = UNWATCHED,
+        deletion: Deletion | None = None,
+    ) -> BulkResult:
         """Carry on an operation that was stopped or killed; one that is done stays as it is."""
         tally = Tally.of(row)
         context = Context(row["_id"], row["actor"], row["reason"], row["startedAt"])
         self._ledger.resumed(context.op, self._clock.now(), position=tally.position)
-        return self._decide_all(action, context, tally, spool, spool.order["selection"], watch)
+        if deletion is not None:
+            deletion.before(spool.ids(tally.position), watch, resumed=True)
+        return self._decide_all(action, context, tally, spool, spool.order["selection"], watch, deletion)
 
     def _preflight(self, action: Restore, spool: Spool, total: int, watch: Watcher) -> None:
         preflight = action.preflight()
@@ -178,11 +194,15 @@ class BulkWork:
         spool: Spool,
         selection: Mapping[str, Any] | None,
         watch: Watcher,
+        deletion: Deletion | None = None,
     ) -> BulkResult:
-        def decide(session: ClientSession, ids: Sequence[Any]) -> Outcome:
-            return self._writer.change(session, action, ids, context, selection=selection)
+        if_match = spool.order.get("if_match")
 
-        result = self._run(tally, spool.ids(tally.position), decide, _Naming(str, lambda _: 0), watch)
+        def decide(session: ClientSession, ids: Sequence[Any]) -> Outcome:
+            return self._writer.change(session, action, ids, context, selection=selection, if_match=if_match)
+
+        after = None if deletion is None else deletion.after
+        result = self._run(tally, spool.ids(tally.position), decide, _Naming(str, lambda _: 0), watch, after)
         if not result.stopped:
             spool.remove()
         return result
@@ -220,6 +240,7 @@ class BulkWork:
         decide: Callable[[ClientSession, Sequence[T]], Outcome],
         naming: _Naming[T],
         watch: Watcher,
+        after: Callable[[Watcher], bool] | None = None,
     ) -> BulkResult:
         """Chunk after chunk until there are no more items, or the watcher wants to stop."""
         size, waiting = CHUNK_DOCUMENTS, list[T]()
@@ -245,6 +266,8 @@ class BulkWork:
                     watch.progress(_PROGRESS[tally.kind], tally.position, tally.matched, op=tally.op)
                 else:
                     size = max(1, len(chunk) // 2)
+            if after is not None and not stopped:
+                stopped = not after(watch)
         except Locked:
             raise  # another process carries it on, and says how it ends
         except DatactlError as error:
@@ -255,6 +278,8 @@ class BulkWork:
         with watch.around("ledger.close", op=tally.op):
             state = State.STOPPED if stopped else State.DONE
             self._ledger.close(tally.op, state, self._clock.now(), position=tally.position)
+        if after is not None:
+            tally = Tally.of(self._ledger.get(tally.op))  # with what went along, and what was taken back
         return tally.result(stopped=stopped)
 
     def _commit(

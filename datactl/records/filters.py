@@ -19,6 +19,7 @@ from bson.regex import Regex
 
 from datactl.errors import FilterError, InvalidDocument
 from datactl.schema import Field, FieldType, Model
+from datactl.yamlfile.report import did_you_mean, quoted
 
 Term: TypeAlias = tuple[str, str, Any]
 
@@ -66,6 +67,33 @@ def parse_filter(model: Model, given: str | Mapping[str, Any] | None, *, regex: 
         else:
             more.append({path: condition})
     return {**built, "$and": more} if more else built
+
+
+def doubts(model: Model, filter: Mapping[str, Any]) -> list[str]:
+    """What in a filter of `parse_filter` no declared value can match: a word that is not among its field's choices.
+
+    Not an error: the database may hold what the model does not allow any more. It is said where nothing matched.
+    """
+    found: list[str] = []
+    for path, condition in _conditions(filter):
+        field = model.field(path)
+        choices = (field.element.enum or ()) if field is not None else ()
+        wanted = condition.get("$in", (condition.get("$eq"),)) if isinstance(condition, Mapping) else (condition,)
+        for value in wanted if choices else ():
+            if value is not None and value not in choices:
+                words = [str(choice) for choice in choices]
+                near = did_you_mean(str(value), words) or f": it is one of {', '.join(words)}"
+                found.append(f"{path} cannot be {quoted(str(value))}{near}")
+    return found
+
+
+def _conditions(filter: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for path, condition in filter.items():
+        if path == "$and":
+            for each in condition:
+                yield from _conditions(each)
+        else:
+            yield path, condition
 
 
 def _are_operators(condition: Any) -> bool:

@@ -1,8 +1,9 @@
 """The ledger: one row per operation on more than one document; its progress is written with the documents.
 
 `datactl_ops` holds `{_id: op, kind, model, collection, actor, reason, startedAt, endedAt, state, host, pid, position,
-counts: {matched, changed, unchanged, failed}, failed: [...], spool, detail}`. `position` counts the frozen ids that
-are decided: it moves in the transaction that decides them, so that a killed run is taken up where it really was.
+counts: {matched, changed, unchanged, failed}, failed: [...], spool, detail, undoneBy}`. `position` counts the frozen
+ids that are decided: it moves in the transaction that decides them, so that a killed run is taken up where it really
+was. `undoneBy` is the operation that undid it: an undone one commits nothing more.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pymongo import DESCENDING
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
-from datactl.errors import Locked, NotFound, Problem, UsageError
+from datactl.errors import Locked, NotFound, Problem
 from datactl.mongo import Document, Mongo, mapping_errors
 from datactl.records.operations import Context
 from datactl.records.results import FAILURES_KEPT
@@ -87,30 +88,23 @@ class Ledger:
         with mapping_errors(f"opening operation {context.op} in {OPERATIONS}"):
             self._rows.insert_one(row)
 
+    def find(self, op: str) -> Document | None:
+        """The row, if there is one: an operation on one document may have none."""
+        with mapping_errors(f"reading {OPERATIONS}"):
+            return self._rows.find_one({"_id": op})
+
     def get(self, op: str) -> Document:
         """The row. NotFound."""
-        with mapping_errors(f"reading {OPERATIONS}"):
-            row = self._rows.find_one({"_id": op})
+        row = self.find(op)
         if row is None:
             raise NotFound(f"there is no operation {op}", why=f"{OPERATIONS} has no such row")
         return row
 
-    def matching(self, beginning: str) -> Document:
-        """The row of the operation whose id begins so; letters may be small. NotFound; UsageError for several."""
-        wanted = beginning.strip().upper()
+    def beginning(self, wanted: str) -> list[str]:
+        """The first two operations whose id begins so, in the order of their ids."""
+        bounds = {"_id": {"$gte": wanted, "$lt": wanted + "\uffff"}}
         with mapping_errors(f"reading {OPERATIONS}"):
-            found = list(
-                self._rows.find({"_id": {"$gte": wanted, "$lt": wanted + "\uffff"}}, sort=[("_id", 1)], limit=2)
-            )
-        if not wanted or not found:
-            raise NotFound(f"there is no operation {beginning}", next="datactl ops list shows those there are")
-        if len(found) > 1 and found[0]["_id"] != wanted:
-            raise UsageError(
-                f"{beginning} is the beginning of several operations",
-                why=f"{found[0]['_id']}, {found[1]['_id']} ...",
-                next="give more of it",
-            )
-        return found[0]
+            return [row["_id"] for row in self._rows.find(bounds, {"_id": 1}, sort=[("_id", 1)], limit=2)]
 
     def advance(
         self,
@@ -135,18 +129,71 @@ class Ledger:
         if failed and room > 0:
             rows = [{"where": each.where, "what": each.what, "code": each.code} for each in failed[:room]]
             update["$push"] = {"failed": {"$each": rows}}
-        found = self._rows.update_one({"_id": op, "position": position}, update, session=session)
+        there = {"_id": op, "position": position, "undoneBy": None}
+        found = self._rows.update_one(there, update, session=session)
         if found.matched_count != 1:
-            raise _overtaken(op, position)
+            raise self._overtaken(op, position)
+
+    def along(self, session: ClientSession | None, op: str, model: str, did: str, count: int) -> None:
+        """Add to `detail.along.MODEL.DID`: what became of documents of other models. Locked if it was undone."""
+        change = {"$inc": {f"detail.along.{model}.{did}": count}}
+        found = self._rows.update_one({"_id": op, "undoneBy": None}, change, session=session)
+        if found.matched_count != 1:
+            raise self._overtaken(op, 0)
+
+    def kept(self, op: str, failed: Sequence[Problem]) -> None:
+        """Note once what could not go along with what the operation deleted."""
+        if failed:
+            rows = [{"where": each.where, "what": each.what, "code": each.code} for each in failed[:FAILURES_KEPT]]
+            change = {
+                "$inc": {"counts.failed": len(failed)},
+                "$push": {"failed": {"$each": rows, "$slice": FAILURES_KEPT}},
+                "$set": {"detail.kept": len(failed)},
+            }
+            with mapping_errors(f"recording what operation {op} left"):
+                self._rows.update_one({"_id": op, "detail.kept": {"$exists": False}}, change)
+
+    def took_back(self, session: ClientSession | None, op: str, model: str, failed: Sequence[Problem]) -> None:
+        """Count documents of the operation's own model whose deletion was taken back among those that failed."""
+        rows = [{"where": each.where, "what": each.what, "code": each.code} for each in failed]
+        change = {
+            "$inc": {"counts.changed": -len(rows), "counts.failed": len(rows)},
+            "$push": {"failed": {"$each": rows, "$slice": FAILURES_KEPT}},
+        }
+        with mapping_errors(f"recording what operation {op} took back"):
+            self._rows.update_one({"_id": op, "model": model}, change, session=session)
+
+    def unfinished(self, model: str, **more: Any) -> list[Document]:
+        """The operations on a model that were begun, and not brought to their end or undone."""
+        wanted = {"model": model, "state": {"$ne": State.DONE.value}, "undoneBy": None, **more}
+        with mapping_errors(f"reading {OPERATIONS}"):
+            return list(self._rows.find(wanted, {"failed": 0}).sort("_id", 1))
 
     def resumed(self, op: str, at: datetime, *, position: int) -> None:
         """This process carries the operation on from `position`. Locked if it is no longer there, or done."""
         change = {"state": State.RUNNING.value, "host": socket.gethostname(), "pid": os.getpid(), "resumedAt": at}
         with mapping_errors(f"resuming operation {op}"):
-            still = {"_id": op, "position": position, "state": {"$ne": State.DONE.value}}
+            still = {"_id": op, "position": position, "state": {"$ne": State.DONE.value}, "undoneBy": None}
             found = self._rows.update_one(still, {"$set": change, "$unset": {"endedAt": ""}})
         if found.matched_count != 1:
-            raise _overtaken(op, position)
+            raise self._overtaken(op, position)
+
+    def undone(self, op: str, *, by: str, undoes: str | None, at: datetime) -> None:
+        """Note that `by` undoes the operation: from here on it can be carried on no more, and commits nothing.
+
+        `undoes`: what the operation itself had undone, which is as it was from now on.
+        """
+        running = {"_id": op, "state": State.RUNNING.value}
+        with mapping_errors(f"noting that operation {op} is undone"):
+            self._rows.update_one({"_id": op}, {"$set": {"undoneBy": by}})
+            self._rows.update_one(running, {"$set": {"state": State.STOPPED.value, "endedAt": at}})
+            if undoes is not None:
+                self._rows.update_one({"_id": undoes, "undoneBy": op}, {"$unset": {"undoneBy": ""}})
+
+    def rematch(self, op: str, matched: int) -> None:
+        """So many documents it is about, as is known by now."""
+        with mapping_errors(f"recording what operation {op} is about"):
+            self._rows.update_one({"_id": op}, {"$set": {"counts.matched": matched}})
 
     def close(
         self,
@@ -167,18 +214,24 @@ class Ledger:
         with mapping_errors(f"closing operation {op}"):
             self._rows.update_one(row, {"$set": change})
 
+    def _overtaken(self, op: str, position: int) -> Locked:
+        undone_by = (self.find(op) or {}).get("undoneBy")
+        if undone_by is not None:
+            return Locked(
+                f"operation {op} was undone meanwhile",
+                why=f"operation {undone_by} did",
+                next=f"datactl ops show {op}",
+            )
+        return Locked(
+            f"operation {op} is being carried on by another process",
+            why=f"it is no longer at document {position}",
+            next=f"wait for it; if it stops before the end, datactl ops resume {op}",
+        )
+
     @property
     def _rows(self) -> Collection[Document]:
         rows = self._mongo.collection(OPERATIONS)
         return rows.with_options(write_concern=self._mongo.write_concern)
-
-
-def _overtaken(op: str, position: int) -> Locked:
-    return Locked(
-        f"operation {op} is being carried on by another process",
-        why=f"it is no longer at document {position}",
-        next=f"wait for it; if it stops before the end, datactl ops resume {op}",
-    )
 
 
 def last_runs(mongo: Mongo, model: str | None = None, *, limit: int = 5) -> list[LastRun]:

@@ -247,7 +247,7 @@ class Reader:
                 if shown and self.model.is_secret(path):
                     raise FilterError(f"{self.model.name}.{path} is secret", next="reveal=True shows it, in Python")
         if any(shown for path, shown in asked.items() if path != "_id"):
-            return {**asked, **dict.fromkeys((path for path in also if path not in asked), 1)}
+            return {**asked, **dict.fromkeys((path for path in also if not _is_within(path, asked)), 1)}
         return asked
 
     def _not_there(self, id: Any, *, deleted: bool) -> NotFound:
@@ -256,6 +256,11 @@ class Reader:
                 f"{self.model.name} {id} is deleted", next=f"bring it back: datactl restore {self.model.name} {id}"
             )
         return NotFound(f"{self.model.name} {id} is not there", next=f"datactl archive find {self.model.name} {id}")
+
+
+def _is_within(path: str, others: Iterable[str]) -> bool:
+    """Whether one of the paths shows this one as well: the server refuses to be told both."""
+    return any(path == other or path.startswith(f"{other}.") for other in others)
 
 
 def _outermost(paths: Iterable[str]) -> Iterator[str]:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import bson
 from pymongo.client_session import ClientSession
 
-from datactl.errors import DuplicateKey, NotSoftDeletable, UsageError
+from datactl.errors import DuplicateKey, PartlyDone, UsageError
 from datactl.mongo import CODEC, Document, Mongo, mapping_errors
 from datactl.records.actions import Action, SoftDelete, Update
 from datactl.records.bulk import BulkWork, Tally
 from datactl.records.clock import ServerClock
 from datactl.records.creating import Incoming, Intake
+from datactl.records.deletable import Deletable
+from datactl.records.deleting import Deletion
 from datactl.records.etags import etag
+from datactl.records.fixing_marks import FixMarks
 from datactl.records.ledger import Ledger, State
 from datactl.records.marks import both, live, marked
 from datactl.records.operations import Context, new_op
-from datactl.records.reading import Filter, Reader
-from datactl.records.restoring import Restore
-from datactl.records.results import BulkResult, Change, DeletePlan
+from datactl.records.reading import Filter
+from datactl.records.references import References
+from datactl.records.regrouping import Regrouping
+from datactl.records.removals import KIND as REMOVAL
+from datactl.records.remover import Remover
+from datactl.records.restoring import Restore, Together
+from datactl.records.results import BulkResult, Change
 from datactl.records.spool import Spool
 from datactl.records.updates import UpdatePlan, read_update
 from datactl.records.writing import AS_STORED, Outcome, Writer, concealed, not_found, seq_was_taken
@@ -34,11 +41,12 @@ T = TypeVar("T")
 _SEQ_TRIES = 10
 
 
-class Repository(Reader):
+class Repository(Deletable):
     """A model's documents. Subclass it to give a model its own questions (docs/repository.md).
 
     `actor` is who changes things where a call does not say; `event_key` (32 bytes) encrypts secret fields in events.
-    Bulk work freezes its ids under `spool_dir`; without one they are in the system's temporary directory.
+    Bulk work freezes its ids under `spool_dir`; without one they are in the system's temporary directory. `remover`
+    makes, when it is first needed, what removes documents by way of the vault.
     Every changing method raises NoTransactions or WeakDurability where the server or the URI cannot keep its promise.
     """
 
@@ -51,11 +59,15 @@ class Repository(Reader):
         actor: str | None = None,
         event_key: bytes | None = None,
         spool_dir: Path | None = None,
+        remover: Callable[[], Remover] | None = None,
     ) -> None:
         super().__init__(model, mongo)
         self.registry = registry
         self.actor = actor
         self._spool_dir = spool_dir
+        self._make_remover = remover
+        self._event_key = event_key
+        self._references = References(registry)
         self._clock = ServerClock(mongo)
         self._intake = Intake(model)
         self._writer = Writer(model, mongo, event_key)
@@ -191,56 +203,6 @@ class Repository(Reader):
             Update(self.model, plan), context, selection=selection, order=order, expected=expected, watch=watch
         )
 
-    # -- delete --------------------------------------------------------------------------------------------------------
-
-    def soft_delete(
-        self, id: Any, *, actor: str | None = None, reason: str | None = None, if_match: str | None = None
-    ) -> Change:
-        """Mark a document deleted: by whom, when, why. One that is marked keeps its first marks.
-
-        NotFound, NotSoftDeletable, PreconditionFailed.
-        """
-        return self._change_one(SoftDelete(self._soft_deletable()), id, actor, reason, if_match)
-
-    def soft_delete_by_id(
-        self, id: Any, *, actor: str | None = None, reason: str | None = None, if_match: str | None = None
-    ) -> Change:
-        """The same as `soft_delete`."""
-        return self.soft_delete(id, actor=actor, reason=reason, if_match=if_match)
-
-    def plan_soft_delete(self, filter: Filter | None = None, *, ids: Iterable[Any] | None = None) -> DeletePlan:
-        """What `soft_delete_many` would mark now. Changes nothing."""
-        self._soft_deletable()
-        known = None if ids is None else tuple(self.model.parse_id(each) for each in ids)
-        selected = filter if known is None else both(filter or {}, {"_id": {"$in": list(known)}})
-        return DeletePlan(
-            model=self.model.name,
-            collection=self.model.collection,
-            matching=self.count(selected),
-            live_total=self.count(),
-            filter=filter,
-            ids=known,
-        )
-
-    def soft_delete_many(
-        self,
-        *,
-        filter: Filter | None = None,
-        ids: Iterable[Any] | None = None,
-        expected: int | None = None,
-        actor: str | None = None,
-        reason: str | None = None,
-        watch: Watcher = UNWATCHED,
-    ) -> BulkResult:
-        """Mark documents deleted: those with these ids, or every live one that matches. UsageError unless one is given.
-
-        Which ones is decided once, at the start. An id that is not there has failed, one that is marked is unchanged.
-        Declined, and nothing changed, if more than `expected` (what was confirmed) are selected then.
-        """
-        action = SoftDelete(self._soft_deletable())
-        context = self._context(actor, reason)
-        return self._change_many(action, filter, ids, live(self.model), context, watch, expected)
-
     # -- restore -------------------------------------------------------------------------------------------------------
 
     def restore(
@@ -248,18 +210,66 @@ class Repository(Reader):
         id: Any,
         *,
         set: Mapping[str, Any] | None = None,
+        only: bool = False,
         actor: str | None = None,
         reason: str | None = None,
         if_match: str | None = None,
+        watch: Watcher = UNWATCHED,
     ) -> Change:
         """Take the mark away, and give fields (dotted paths) new values on the way.
 
+        What the same operation deleted along with it comes back too, unless `only` this one is asked for; also what was
+        left of that where the document is live already. References that the deletion emptied stay empty.
+
         NotFound; InvalidDocument for `_id`, immutable fields and marks in `set`; RestoreConflict with everything that
-        stands against it, and nothing changed.
+        stands against any of them, and nothing changed. PartlyDone where something could not come back with it.
         """
+        self._soft_deletable()
+        wanted = self.model.parse_id(id)
+        if only:
+            return self.restore_alone(wanted, self._context(actor, reason), set=set, if_match=if_match)
+        regrouping = self._regrouping()
+        deleted_by = regrouping.deleted_by(wanted) if self._references.to(self.model) else None
+        with regrouping.group_of(wanted) as group:
+            context = self._context(actor, reason)
+            if group is None:
+                change = self.restore_alone(wanted, context, set=set, if_match=if_match)
+                return replace(change, deleted_by=deleted_by, emptied=regrouping.emptied_by(deleted_by))
+            context = regrouping.begun(wanted, context)
+            change, came = regrouping.restore(
+                wanted,
+                group,
+                context,
+                lambda: self.restore_alone(wanted, context, set=set, if_match=if_match, together=group.has),
+                set=set,
+                watch=watch,
+            )
+        if came.failed:
+            raise PartlyDone(
+                f"{self.model.name} {wanted} is restored; {len(came.failed):,} that were deleted with it are not",
+                why=came.failed[0].what,
+                next="change what stands against them, then restore it again",
+                problems=came.failed,
+                op=context.op,
+            )
+        return replace(change, along=came.along, deleted_by=came.deleted_by, emptied=came.emptied)
+
+    def restore_alone(
+        self,
+        id: Any,
+        context: Context,
+        *,
+        set: Mapping[str, Any] | None = None,
+        if_match: str | None = None,
+        together: Together | None = None,
+    ) -> Change:
+        """As `restore` with `only`, under a given operation. `together`: what comes back with it is no conflict."""
         values = read_update(self.model, {"$set": dict(set)}).operators["$set"] if set else {}
-        action = Restore(self._soft_deletable(), self.mongo, self.registry, values)
-        return self._change_one(action, id, actor, reason, if_match)
+        action = Restore(self._soft_deletable(), self.mongo, self.registry, values, together)
+        return self._change_one(action, id, context, if_match)
+
+    def _regrouping(self) -> Regrouping:
+        return Regrouping(self.model, self.mongo, self._references, self._event_key, self._make_remover)
 
     def restore_many(
         self,
@@ -290,13 +300,15 @@ class Repository(Reader):
         if row["state"] == State.DONE:
             return Tally.of(row).result(stopped=False)
         spool = Spool.open(row["spool"], op)
+        if row["kind"] in (REMOVAL, SoftDelete.kind):
+            return self._resume_delete(row, spool, watch)
         return self._bulk().resume(row, spool, self._action(spool.order), watch)
 
     def _action(self, order: Mapping[str, Any]) -> Action:
-        if order["kind"] == SoftDelete.kind:
-            return SoftDelete(self.model)
         if order["kind"] == Restore.kind:
             return Restore(self.model, self.mongo, self.registry)
+        if order["kind"] == FixMarks.kind:
+            return FixMarks(self.model)
         return Update(self.model, UpdatePlan(order["operators"], order["plain"]))
 
     # -- state ---------------------------------------------------------------------------------------------------------
@@ -318,14 +330,11 @@ class Repository(Reader):
         return Context(new_op(), self.actor if actor is None else actor, reason, self._clock.now())
 
     def _bulk(self) -> BulkWork:
-        spool_dir = self._spool_dir or Path(tempfile.mkdtemp(prefix="datactl-"))
-        return BulkWork(self.model, self.mongo, self._writer, self._clock, spool_dir)
+        return BulkWork(self.model, self.mongo, self._writer, self._clock, self._spool_directory())
 
-    def _change_one(
-        self, action: Action, id: Any, actor: str | None, reason: str | None, if_match: str | None
-    ) -> Change:
+    def _change_one(self, action: Action, id: Any, context: Context, if_match: str | None) -> Change:
         wanted = self.model.parse_id(id)
-        context = self._context(actor, reason)
+        self._writer.prepare()
         outcome = self._once(lambda session: self._writer.change(session, action, [wanted], context, if_match=if_match))
         for _, error in outcome.failed:
             raise error
@@ -342,6 +351,7 @@ class Repository(Reader):
         context: Context,
         watch: Watcher,
         expected: int | None = None,
+        deletion: Deletion | None = None,
     ) -> BulkResult:
         if (filter is None) == (ids is None):
             raise UsageError("give either ids or a filter", next="filter={} selects every document there is")
@@ -349,7 +359,14 @@ class Repository(Reader):
         selection = None if filter is None else both(filter, eligible)
         order = {"kind": action.kind}
         return self._bulk().change(
-            action, context, selection=selection, ids=known, order=order, expected=expected, watch=watch
+            action,
+            context,
+            selection=selection,
+            ids=known,
+            order=order,
+            expected=expected,
+            deletion=deletion,
+            watch=watch,
         )
 
     def _once(self, work: Callable[[ClientSession], T]) -> T:
@@ -364,15 +381,6 @@ class Repository(Reader):
 
     def _stored(self, session: ClientSession, id: Any) -> Document | None:
         return self.collection.find_one({"_id": {"$eq": id} if isinstance(id, Mapping) else id}, session=session)
-
-    def _soft_deletable(self) -> Model:
-        if not self.model.soft_delete:
-            raise NotSoftDeletable(
-                f"{self.model.name} has no soft delete",
-                why="its model says enableSoftDelete: false",
-                next=f"enable it for {self.model.name} in models.yaml",
-            )
-        return self.model
 
     def _refuse_missing(self, id: Any) -> NoReturn:
         self.find_by_id(id)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from pymongo.client_session import ClientSession
 
@@ -18,6 +18,9 @@ from datactl.records.operations import Context
 from datactl.records.placing import with_values
 from datactl.schema import Field, Index, Model, Registry
 
+Together: TypeAlias = Callable[[Model, bytes], bool]
+"""Whether the document of this model and key comes back with the one that is looked at: no conflict with that."""
+
 
 class Restore(Action):
     """Take the mark away, as mongoose-delete's `restore()` does: `deleted: false`, the other marks removed."""
@@ -25,8 +28,17 @@ class Restore(Action):
     kind = "restore"
     event = "Restored"
 
-    def __init__(self, model: Model, mongo: Mongo, registry: Registry, values: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        mongo: Mongo,
+        registry: Registry,
+        values: Mapping[str, Any] | None = None,
+        together: Together | None = None,
+    ) -> None:
+        """`values` are set on the way; `together` tells which documents come back with it."""
         super().__init__(model)
+        self._together = together
         self._mongo = mongo
         self._registry = registry
         self._values = values or {}
@@ -52,7 +64,7 @@ class Restore(Action):
 
     def preflight(self) -> Preflight:
         """A look at one selection, chunk after chunk."""
-        return Preflight(self.model, self._mongo, self._registry)
+        return Preflight(self.model, self._mongo, self._registry, self._together)
 
 
 @dataclass(slots=True)
@@ -65,6 +77,7 @@ class Preflight:
     model: Model
     mongo: Mongo
     registry: Registry
+    together: Together | None = None
     _claimed: dict[tuple[str, bytes], Any] = field(default_factory=dict)
     _refused: list[Problem] = field(default_factory=list)
 
@@ -93,7 +106,8 @@ class Preflight:
     ) -> list[RestoreConflict | None]:
         """A RestoreConflict with every problem of it for each document that cannot come back."""
         found: list[list[Problem]] = [[] for _ in documents]
-        asked = [n for n, document in enumerate(documents) if is_marked(self.model, document)]
+        # Of a model without soft delete whatever comes back was absent.
+        asked = [n for n, each in enumerate(documents) if not self.model.soft_delete or is_marked(self.model, each)]
         for n in asked:
             # An `_id` cannot be changed: one of another type than is declared today has to come back as it is.
             problems = self.model.check(self._unmarked(documents[n]))
@@ -116,7 +130,8 @@ class Preflight:
         ]
 
     def _unmarked(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in document.items() if name not in self.model.marks.names}
+        names = self.model.marks.names if self.model.soft_delete else ()
+        return {name: value for name, value in document.items() if name not in names}
 
     def _check_reference(
         self,
@@ -137,7 +152,10 @@ class Preflight:
         secret = self.model.is_secret(reference.path)
         for n, values in wanted.items():
             for value in values:
-                gone = marks.get(aggregate_key(value))
+                key = aggregate_key(value)
+                if self.together is not None and self.together(target, key):
+                    continue
+                gone = marks.get(key)
                 named = f"the {target.name} it refers to" if secret else f"{target.name} {value}"
                 if gone is None:
                     what = f"{named} is not there"

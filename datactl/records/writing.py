@@ -16,7 +16,7 @@ import bson
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
-from pymongo import InsertOne, UpdateMany
+from pymongo import InsertOne, UpdateMany, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
@@ -154,6 +154,24 @@ class Writer:
             self._change_as_decided(session, action, allowed, context, outcome)
         return outcome
 
+    def change_each(
+        self, session: ClientSession, event: str, decided: Sequence[tuple[Any, Decision]], context: Context
+    ) -> Outcome:
+        """Give each of these documents (by `_id`) values of its own: the paths of `after` are set, what is only in
+        `before` is removed. The caller read them in this session, and keeps to what one transaction takes.
+        """
+        outcome = Outcome(len(decided))
+        rows = self._rows(session, event, decided, context, outcome)
+        models: list[WriteModel] = []
+        for changed, (before, after) in decided:
+            (query,) = self._by_ids([changed])
+            gone = [path for path in before if path not in after]
+            update = {"$set": after, "$unset": dict.fromkeys(gone, "")}
+            update = {operator: operands for operator, operands in update.items() if operands}
+            models.append(UpdateOne(query, update, namespace=self._namespace))
+        self._write_few(session, models, rows, matched=len(decided))
+        return outcome
+
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def _read(
@@ -247,7 +265,7 @@ class Writer:
             else:
                 decided.append((document["_id"], decision))
         if decided:
-            rows = self._rows(session, action, decided, context, outcome)
+            rows = self._rows(session, action.event, decided, context, outcome)
             self._write(session, [each for each, _ in decided], action.update(context), rows)
 
     def _change_as_told(
@@ -282,7 +300,7 @@ class Writer:
         if refused:  # the server has changed them already, in this transaction
             raise action.refuse(refused)
         if decided:
-            rows = self._rows(session, action, decided, context, outcome)
+            rows = self._rows(session, action.event, decided, context, outcome)
             stamps = action.stamps(context)
             if stamps:
                 self._write(session, [each for each, _ in decided], {"$set": stamps}, rows)
@@ -292,7 +310,7 @@ class Writer:
     def _rows(
         self,
         session: ClientSession,
-        action: Action,
+        event: str,
         decided: Sequence[tuple[Any, Decision]],
         context: Context,
         outcome: Outcome,
@@ -300,9 +318,9 @@ class Writer:
         seqs = next_seqs(self._mongo, session, self._model.name, [each for each, _ in decided])
         rows: list[EventRow] = []
         secret = self._model.secret_paths
-        kind = action.event.lower()
+        kind = event.lower()
         for (changed, (before, after)), seq in zip(decided, seqs, strict=True):
-            rows.append(self._row(changed, action.event, before, after, seq, context))
+            rows.append(self._row(changed, event, before, after, seq, context))
             if secret:
                 before, after = without_secrets(before, secret), without_secrets(after, secret)
             change = Change(self._model.name, changed, kind, True, context.op, before, after, seq)  # noqa: FBT003

@@ -24,15 +24,22 @@ NAMES: Mapping[str, str] = {
     "segment.put": "segment",
     "delete": "remove",
     "mark": "marking",
+    "stamp": "stamping",
     "restore": "restoring",
     "update": "updating",
     "create": "creating",
     "index.create": "index",
+    "index.drop": "index",
     "preflight": "looking",
+    "undo": "undoing",
+    "adopt.read": "reading",
+    "adopt.references": "looking up",
+    "validator.count": "checking",
+    "validator.apply": "validator",
 }
 
 
-_BEGUN = (("ledger.open", When.AFTER), ("chunk", When.BEFORE))
+_BEGUN = (("ledger.open", When.AFTER), ("ledger.resumed", When.AFTER), ("chunk", When.BEFORE))
 
 
 class ProgressWatcher(Watcher):

@@ -85,7 +85,7 @@ OFFERS = [
     ("datactl ", sorted(WORDS)),
     ("datactl st", ["stats"]),
     ("datactl --uri mongodb://x/ st", ["stats"]),
-    ("datactl models ", ["check", "list", "schema", "show"]),
+    ("datactl models ", ["apply", "check", "diff", "list", "schema", "show"]),
     ("datactl find ", ["Comment", "Post"]),
     ("datactl find P", ["Post"]),
     ("datactl find --limit 3 P", ["Post"]),
@@ -101,6 +101,9 @@ OFFERS = [
     ("datactl stats --rec", ["--record"]),
     ("datactl completion show ", ["bash", "fish", "zsh"]),
     ("datactl create Post po", ["posts.json"]),
+    ("datactl restore --only P", ["Post"]),
+    ("datactl validate --only P", []),
+    ("datactl validate --only marks P", ["Post"]),
     ("datactl --models mod", ["models.yaml"]),
 ]
 
@@ -117,14 +120,15 @@ def test_bash_reads_the_models_file_it_is_told(project: Path, tmp_path: Path) ->
     assert bash("datactl find ", project, DATACTL_MODELS=str(tmp_path / "none.yaml")) == []
 
 
-def test_an_option_means_the_same_everywhere() -> None:
-    """The scripts decide by the option's name alone whether a value follows."""
-    seen: dict[str, tuple[bool, bool]] = {}
-    for spot in spots(RootGroup(WORDS)):
-        for flag in spot.flags:
-            for name in flag.names:
-                kind = (flag.values is not None, flag.is_file)
-                assert seen.setdefault(name, kind) == kind, (spot.path, name)
+def test_an_option_of_two_meanings_is_told_by_its_place() -> None:
+    """`validate --only` takes a value and `restore --only` does not: what follows is a model after the latter alone."""
+    takes_value = {
+        spot.path: flag.values is not None
+        for spot in spots(RootGroup(WORDS))
+        for flag in spot.flags
+        if "--only" in flag.names
+    }
+    assert takes_value == {"/validate": True, "/restore": False}
 
 
 def test_install_puts_the_script_where_the_shell_looks(run: Run, tmp_path: Path) -> None:

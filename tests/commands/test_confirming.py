@@ -69,16 +69,6 @@ def test_no_match_is_not_found(project: Project) -> None:
     assert project.run("delete", "Post", "--filter", "views>=100", "--yes").status == 6
 
 
-def test_a_model_without_soft_delete_is_refused(project: Project) -> None:
-    project.run("create", "Log", '{"line": "x"}')
-    log = str(project.database["logs"].find_one()["_id"])
-    for arguments in (["delete", "Log", log], ["delete", "Log", "--filter", "line=x", "--yes"]):
-        ended = project.run(*arguments)
-        assert ended.status == 2
-        assert "[not_soft_deletable]" in ended.err
-    assert project.database["logs"].count_documents({}) == 1
-
-
 @pytest.mark.parametrize("how", ["typed", "given"])
 @pytest.mark.parametrize("change", [["delete"], ["update", "--set", "views=7"]], ids=lambda words: words[0])
 def test_what_came_to_match_after_the_question_is_not_changed(

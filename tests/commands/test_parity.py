@@ -88,7 +88,7 @@ CASES: list[tuple[str, list[Call], Call, list[str]]] = [
     (
         "delete without soft delete",
         [],
-        lambda w: w.repository("Log").soft_delete(OTHER),
+        lambda w: w.repository("Log").delete(OTHER),
         ["delete", "Log", OTHER],
     ),
     (

@@ -75,6 +75,7 @@ class TestOpening:
             "http://localhost",
             "mongodb://",
             "mongodb://ada:s3cret@",
+            "ada:s3cret%40pw@localhost",
             "mongodb://ada:s3cret/p@localhost",
             "mongodb://ada:s3cret@pw@localhost",
             "mongodb://ada:12/s3cret@localhost",

@@ -12,6 +12,7 @@ from datactl.events import OUTBOX
 from datactl.mongo import Mongo
 from datactl.records import Repository
 from datactl.schema import Registry, parse_models
+from tests.records.blog import MODELS, Blog
 
 SHOP = """
 models:
@@ -96,6 +97,16 @@ def events(mongo: Mongo) -> Callable[..., list[dict[str, Any]]]:
         return list(mongo.collection(OUTBOX).find(filter).sort([("aggregateId", 1), ("seq", 1)]))
 
     return find
+
+
+@pytest.fixture
+def blog(mongo: Mongo, tmp_path: Path) -> Blog:
+    """The blog whose models refer to each other; its actor is "ann"."""
+
+    def make(model: str) -> Repository:
+        return Repository(MODELS[model], mongo, MODELS, actor="ann", spool_dir=tmp_path / "spool")
+
+    return Blog(mongo, make)
 
 
 def make_indexes(repository: Repository) -> None:
