@@ -11,7 +11,7 @@ from pymongo.client_session import ClientSession
 from datactl.errors import DatactlError, InvalidDocument
 from datactl.events import aggregate_key
 from datactl.records.differences import difference, same
-from datactl.records.marks import is_marked
+from datactl.records.marks import by, is_marked
 from datactl.records.operations import Context
 from datactl.records.updates import UpdatePlan
 from datactl.schema import Model
@@ -108,7 +108,7 @@ class SoftDelete(Action):
         values = {
             marks.deleted: True,
             marks.deleted_at: context.at,
-            marks.deleted_by: context.actor,
+            marks.deleted_by: by(self.model, context.actor),
             marks.delete_reason: context.reason,
             marks.deleted_op: context.op,
         }

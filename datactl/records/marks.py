@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from datactl.schema import Model
+from bson import ObjectId
+
+from datactl.schema import FieldType, Model
 
 
 def live(model: Model) -> dict[str, Any]:
@@ -24,6 +26,13 @@ def marked(model: Model) -> dict[str, Any]:
 
 def is_marked(model: Model, document: Mapping[str, Any]) -> bool:
     return model.soft_delete and document.get(model.marks.deleted) is True
+
+
+def by(model: Model, actor: str | None) -> Any:
+    """The actor as the mark `deletedBy` holds it; None where the application's type for it has no room for a name."""
+    if actor is None or model.marks.deleted_by_type != FieldType.OBJECT_ID:
+        return actor
+    return ObjectId(actor) if ObjectId.is_valid(actor) else None
 
 
 def both(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,8 @@ class Model:
             found.append(Field(name="createdAt", path="createdAt", type=FieldType.DATE, immutable=True))
             found.append(Field(name="updatedAt", path="updatedAt", type=FieldType.DATE))
         if self.soft_delete:
-            kinds = (FieldType.BOOL, FieldType.DATE, FieldType.MIXED, FieldType.STRING, FieldType.STRING)
+            by = FieldType(self.marks.deleted_by_type)
+            kinds = (FieldType.BOOL, FieldType.DATE, by, FieldType.STRING, FieldType.STRING)
             named = zip(self.marks.names, kinds, strict=True)
             found += [Field(name=name, path=name, type=kind) for name, kind in named]
         return tuple(found)

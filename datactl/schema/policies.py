@@ -10,13 +10,17 @@ from datactl.schema.frozen import FrozenDict
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The names of the fields that mark a document deleted (mongoose-delete's, and two more)."""
+    """The names of the fields that mark a document deleted (mongoose-delete's, and two more).
+
+    `deleted_by_type`: `mixed`, `string` or `objectId`, as the application declares who deleted a document.
+    """
 
     deleted: str = "deleted"
     deleted_at: str = "deletedAt"
     deleted_by: str = "deletedBy"
     delete_reason: str = "deleteReason"
     deleted_op: str = "deletedOp"
+    deleted_by_type: str = "mixed"
 
     @property
     def names(self) -> tuple[str, ...]:

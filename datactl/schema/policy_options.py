@@ -19,14 +19,24 @@ STORAGE_CLASSES = (
     "GLACIER",
     "DEEP_ARCHIVE",
 )
+DELETED_BY_TYPES = ("mixed", "string", "objectId")
+
 MARK_OPTIONS: tuple[Option, ...] = (
     Option("deleted", "deleted", "True: the document is deleted.", Text("a field's name"), "deleted"),
     Option("deletedAt", "deleted_at", "When it was deleted.", Text("a field's name"), "deletedAt"),
     Option("deletedBy", "deleted_by", "Who deleted it.", Text("a field's name"), "deletedBy"),
     Option("deleteReason", "delete_reason", "Why it was deleted.", Text("a field's name"), "deleteReason"),
     Option("deletedOp", "deleted_op", "The operation that deleted it.", Text("a field's name"), "deletedOp"),
+    Option(
+        "deletedByType",
+        "deleted_by_type",
+        "The type of `deletedBy`, where the application has one. Of an `objectId`, an actor that is none is left out of "
+        "the mark (the event and the ledger name it): Mongoose would refuse the document.",
+        Choice(DELETED_BY_TYPES),
+        "mixed",
+    ),
 )
-MARKS = Record(MARK_OPTIONS, "a mapping from marks to names of fields")
+MARKS = Record(MARK_OPTIONS, "a mapping from marks to names of fields, and the type of one of them")
 
 SELECT_OPTIONS: tuple[Option, ...] = (
     Option("by", "by", "The date that a document's age counts from.", Text("a field's path"), example="by: closedAt"),

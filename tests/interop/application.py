@@ -54,6 +54,10 @@ class Application:
             [json_util.loads(json.dumps(one), json_options=_AWARE) for one in told["documents"]],
         )
 
+    def rewrite(self, model: str, ids: Sequence[Any]) -> None:
+        """Have Mongoose read the documents, deleted or not, and save their marks."""
+        self._run(SHOP / "rewrite.mjs", model, *map(str, ids))
+
     def _run(self, *words: str | Path) -> str:
         environment = {**os.environ, "NODE_PARTS": str(PARTS), "SHOP_URI": self.uri, "SHOP_DB": self.database}
         done = subprocess.run(

@@ -149,6 +149,7 @@ def test_delete_restore_and_archive_beside_it(moved_in: Beside) -> None:
     assert {str(one["_id"]) for one in after_delete.documents} == set(cheap)
     assert all(one["deleted"] and one["deletedAt"] is not None for one in after_delete.documents)
     same_but_products(after_delete, before)
+    application.rewrite("Product", cheap[:1])  # its mark holds nothing that the application's schema refuses
 
     back, rest = cheap[:6], cheap[6:]
     moved_in.run("restore", "Product", *back, "--reason", "found some more")

@@ -102,6 +102,7 @@ class ModelGuess:
     notices: list[Notice] = field(default_factory=list)
     documents: int = 0
     read: int = 0
+    deleters: str | None = None  # the one type of `deletedBy`, `mixed` for several; None where nobody is named
 
     @property
     def is_exact(self) -> bool:

@@ -49,9 +49,26 @@ def guess_models(
     candidates = [candidate for each in read for candidate in each.candidates]
     id_kinds = {each.guess.collection: each.id_kind for each in read}
     find_references(mongo, models, candidates, id_kinds, watch)
+    _type_deleters(list(models.values()))
     for model in models.values():
         _settle(model)
     return list(models.values()), catalogue
+
+
+def _type_deleters(models: Sequence[ModelGuess]) -> None:
+    """Who deleted a document is an ObjectId in all collections of an application or in none: the plugin is set up alike.
+
+    Written otherwise, Mongoose would refuse to save the document.
+    """
+    named = {model.deleters for model in models if model.deleters}
+    if named != {"objectId"}:
+        return
+    for model in models:
+        if model.options.get("enableSoftDelete", (False, ""))[0]:
+            names, why = model.options.get("marks", ({}, ""))
+            seen = "deletedBy is an objectId" + ("" if model.deleters else " in other collections")
+            told = f"{seen}: an actor that is none is left out"
+            model.options["marks"] = ({**names, "deletedByType": "objectId"}, f"{why}; {told}" if why else told)
 
 
 def _read(mongo: Mongo, held: Held, sample_size: int, name: str, collections: Sequence[str]) -> _Read:

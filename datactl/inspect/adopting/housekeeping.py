@@ -63,6 +63,9 @@ def _marks(mongo: Mongo, held: Held, sample: Sample, guess: ModelGuess) -> Marks
         guess.options = {"enableSoftDelete": (True, counts.evidence(marks)), **guess.options}
         _tell(guess, counts, marks)
         by = seen.get(marks.deleted_by)
+        if by is not None and by.given:
+            (guess.deleters, *others) = by.kinds.keys() - {"null"}
+            guess.deleters = "mixed" if others else guess.deleters
         if by is not None and by.given and len(by.kinds.keys() - {"null"}) > 1:
             guess.notice(
                 "mixed_types",

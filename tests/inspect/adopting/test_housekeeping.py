@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from datactl.mongo import Mongo
 from tests.inspect.adopting.taking_over import Taken, comment_behind, take_over
@@ -93,3 +94,19 @@ def test_mongoose_itself(mongo: Mongo, tmp_path: Path) -> None:
 def test_each_field_of_a_kind_says_so(mongo: Mongo, tmp_path: Path) -> None:
     taken = posts(mongo, tmp_path, [{"__t": "A", "a": 1} if n % 2 else {"__t": "B", "b": 1} for n in range(40)])
     assert comment_behind(taken.adoption.text, "a").endswith("in every A, nowhere else")
+
+
+def test_who_deleted_has_the_applications_type_in_every_collection(mongo: Mongo, tmp_path: Path) -> None:
+    """The plugin is set up alike: where nobody was deleted yet, the application would refuse a name all the same."""
+    mongo.database["users"].insert_many([{"deleted": False, "n": n} for n in range(3)])
+    mongo.database["logs"].insert_many([{"n": n} for n in range(3)])
+    taken = posts(mongo, tmp_path, [{"deleted": True, "deletedAt": NOW, "deletedBy": ObjectId()}, {"deleted": False}])
+    types = {name: model.marks.deleted_by_type for name, model in taken.registry.items()}
+    assert types == {"Post": "objectId", "User": "objectId", "Log": "mixed"}
+
+
+def test_who_deleted_by_several_types_is_left_as_it_is(mongo: Mongo, tmp_path: Path) -> None:
+    by = [ObjectId(), "a job", None]
+    taken = posts(mongo, tmp_path, [{"deleted": True, "deletedAt": NOW, "deletedBy": each} for each in by])
+    assert taken.registry["Post"].marks.deleted_by_type == "mixed"
+    assert taken.said("mixed_types")
