@@ -34,6 +34,8 @@ class Nullify:
         for query in by_ids(self._mongo, ids):
             for document in place.find(both(query, self._selection), session=session):
                 before, after = difference(document, emptied(document, self._edge.path, self._keys))
+                if not before and not after:  # whatever the server took for a reference: nothing is emptied here
+                    continue
                 if self._edge.child.timestamps:
                     before |= {UPDATED_AT: document[UPDATED_AT]} if UPDATED_AT in document else {}
                     after[UPDATED_AT] = context.at

@@ -33,8 +33,12 @@ class Edge:
         return f"{self.child.name}.{self.path}"
 
     def among(self, ids: Sequence[Any]) -> dict[str, Any]:
-        """The filter of the live documents that refer to one of these."""
-        wanted = {"$in": list(ids)} if len(ids) != 1 or isinstance(ids[0], Mapping) else ids[0]
+        """The filter of the live documents that refer to one of these.
+
+        To a parent whose `_id` is null nothing refers: a field that is null, or not there, is no reference.
+        """
+        ids = [each for each in ids if each is not None]
+        wanted = {"$in": ids} if len(ids) != 1 or isinstance(ids[0], Mapping) else ids[0]
         return both({self.path: wanted}, live(self.child))
 
     def referrers(

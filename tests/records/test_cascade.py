@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from datactl.errors import PreconditionFailed, Restricted
+from datactl.mongo import Mongo
+from datactl.records import Repository
+from datactl.schema import parse_models
 from datactl.steps import Step, Watcher, When
 from tests.records.blog import Blog
 
@@ -235,3 +240,25 @@ def test_a_precondition(blog: Blog) -> None:
     with pytest.raises(PreconditionFailed):
         blog.Author.soft_delete(author, if_match=etag)
     assert blog.Author.soft_delete(author, if_match=blog.Author.etag(author)).changed
+
+
+@pytest.mark.parametrize("on_delete", ["cascade", "nullify"])
+def test_to_a_parent_whose_id_is_null_nothing_refers(mongo: Mongo, tmp_path: Path, on_delete: str) -> None:
+    """A field that is null, or not there, is no reference: MongoDB's `{field: null}` matches both."""
+    models = parse_models(
+        f"""
+models:
+  Country: {{fields: {{_id: mixed, name: string}}}}
+  City: {{fields: {{country: {{type: mixed, ref: Country, onDelete: {on_delete}}}}}}}
+"""
+    )
+    countries = Repository(models["Country"], mongo, models, spool_dir=tmp_path)
+    mongo.collection("countries").insert_many([{"_id": None, "name": "unknown"}, {"_id": 1, "name": "one"}])
+    cities = [{"_id": ObjectId()}, {"_id": ObjectId(), "country": None}, {"_id": ObjectId(), "country": 1}]
+    mongo.collection("cities").insert_many(cities)
+    assert countries.plan_delete({"name": "unknown"}).along == {}
+    assert countries.delete_many(filter={"name": "unknown"}).along == {}
+    assert list(mongo.collection("cities").find(sort=[("_id", 1)])) == cities
+    assert countries.delete_many(filter={"name": "one"}).along == {
+        "City": {"deleted" if on_delete == "cascade" else "emptied": 1}
+    }
