@@ -70,7 +70,8 @@ def finish(
         invocation.printer.say(", ".join(parts))
         for line in along_lines(result.along):
             invocation.printer.say(line)
-        invocation.printer.say(f"op {result.op}")
+        undo = f"   undo: datactl undo {result.op}{named_again()}" if result.changed else ""
+        invocation.printer.say(f"op {result.op}{undo}")
 
     invocation.printer.facts(result, table)
     if result.stopped:

@@ -12,7 +12,7 @@ from datactl.commands.confirming import Confirm, Yes, confirm
 from datactl.commands.find import Filter, from_text
 from datactl.commands.grammar import Command
 from datactl.commands.ids import typed
-from datactl.commands.invocation import Invocation, require_one
+from datactl.commands.invocation import Invocation, named_again, require_one
 from datactl.commands.options import CHANGES_DATABASE, VAULT
 from datactl.errors import NotFound
 from datactl.render import figures
@@ -20,7 +20,7 @@ from datactl.render.cells import cell
 from datactl.render.terminal import word
 
 if TYPE_CHECKING:
-    from datactl.records import Change
+    from datactl.records import Change, Repository
     from datactl.schema import Model
 
 
@@ -46,6 +46,8 @@ def delete(
     invocation = Invocation.of(ctx)
     require_one(("ids", ids), ("--filter", filter))
     repository = invocation.workspace.repository(model)
+    if ids and invocation.settings.production:
+        _ask_for_group(invocation, repository, ids, confirmed, yes)
     if ids and len(ids) == 1:
         with invocation.watching() as watch, begun(watch):
             change = repository.delete(ids[0], reason=invocation.reason, watch=watch)
@@ -78,7 +80,21 @@ def delete(
             result = repository.delete_many(filter=wanted, expected=expected, reason=invocation.reason, watch=watch)
     finish(invocation, watch, repository.model.name, "marked" if repository.model.soft_delete else "removed", result)
     if result.changed:
-        invocation.hint(f"one back: datactl restore {repository.model.name} ID")
+        invocation.hint(f"one back: datactl restore {repository.model.name} ID{named_again()}")
+
+
+def _ask_for_group(
+    invocation: Invocation, repository: Repository, ids: list[str], given: str | None, yes: bool
+) -> None:
+    """In production a document that takes others along wants the number typed, as a filter does."""
+    plan = repository.plan_delete(ids=ids)
+    if not plan.along and not plan.emptied:
+        return
+    for line in plan_lines(plan):
+        invocation.hint(line)
+    whole = plan.matching + sum(plan.along.values())
+    act = f"delete {figures.counted(whole, 'document')}"
+    confirm(invocation, collection=repository.model.collection, count=whole, act=act, given=given, yes=yes)
 
 
 def _write_one(invocation: Invocation, model: Model, change: Change) -> None:
@@ -87,8 +103,11 @@ def _write_one(invocation: Invocation, model: Model, change: Change) -> None:
     invocation.printer.say(f"{did} {change.model} {cell(change.id)}{where}")
     for line in along_lines(change.along):
         invocation.printer.say(line)
-    if change.changed:
-        invocation.printer.say(f"op {change.op}   back: datactl restore {change.model} {typed(model, change.id)}")
+    if not change.changed:
+        return
+    emptied = any(counts.get("emptied") for counts in change.along.values())
+    back = f"undo {change.op}" if emptied else f"restore {change.model} {typed(model, change.id)}"
+    invocation.printer.say(f"op {change.op}   back: datactl {back}{named_again()}")
 
 
 COMMAND = Command(

@@ -73,3 +73,25 @@ def test_restore_of_a_group_and_of_one_alone(project: Project, authors: list[Any
     assert "2 Post came back with it" in ended.out
     assert f"1 reference in Badge that the deletion emptied stay empty: datactl undo {deleted['op']}" in ended.out
     assert project.database["posts"].count_documents({"deleted": {"$ne": True}}) == 4
+
+
+def test_in_production_one_that_takes_others_along_wants_the_number_typed(project: Project, authors: list[Any]) -> None:
+    production = {"DATACTL_PRODUCTION": "true"}
+    declined = project.run("delete", "Author", str(authors[0]), "--yes", env=production)
+    assert declined.status == 12
+    assert "with them go 2 Post" in declined.err
+    assert "authors 3" in declined.err
+    assert project.database["authors"].count_documents({"deleted": True}) == 0
+    assert project.run("delete", "Author", str(authors[0]), "--confirm", "authors 3", env=production).status == 0
+    (badge,) = project.database["badges"].find({"owner": None}, {"_id": 1})
+    assert project.run("delete", "Badge", str(badge["_id"]), env=production).status == 0  # nothing goes along
+
+
+def test_what_restore_does_not_put_back_undo_does(project: Project, authors: list[Any]) -> None:
+    ended = project.run("delete", "Author", str(authors[0]), "-o", "table")
+    assert "references emptied in 1 Badge" in ended.out
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("op ")]
+    _, op, _, *back = line.split()
+    assert back == ["datactl", "undo", op]
+    assert project.run(*back[1:], "--yes").status == 0
+    assert project.database["badges"].count_documents({"owner": authors[0]}) == 1

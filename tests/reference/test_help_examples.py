@@ -66,6 +66,7 @@ class Place:
             PATH=f"{directory / 'bin'}:{os.environ['PATH']}",
             DATACTL_URI=engine.uri,
             DATACTL_DATABASE=database,
+            SHELL="/bin/bash",
             DATACTL_ACTOR="maria",
         )
 
