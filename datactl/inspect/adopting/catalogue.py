@@ -8,6 +8,8 @@ from typing import Any
 
 from datactl.errors import NotPermitted
 from datactl.events import CHUNKS
+from datactl.inspect.indexing.comparing import fingerprint
+from datactl.inspect.indexing.made import MadeIndexes
 from datactl.mongo import Mongo, mapping_errors
 from datactl.schema.options import RESERVED_COLLECTIONS
 
@@ -16,7 +18,10 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One collection: its options, indexes (but the one on `_id`) and about how many documents it has."""
+    """One collection: its options, indexes and about how many documents it has.
+
+    Not the index on `_id`, and none that datactl made: the models ask for those already.
+    """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -36,6 +41,7 @@ def read_catalogue(mongo: Mongo) -> Catalogue:
     """Ask for collections, indexes and counts (from metadata: no collection is scanned). NotPermitted."""
     with mapping_errors("list the collections"):
         listed = sorted(mongo.database.list_collections(), key=lambda each: str(each["name"]))
+    made = MadeIndexes(mongo, None)
     held: list[Held] = []
     left_out: dict[str, str] = {}
     for each in listed:
@@ -48,8 +54,12 @@ def read_catalogue(mongo: Mongo) -> Catalogue:
             continue
         try:
             with mapping_errors(f"read the indexes of {name}"):
-                rows = mongo.collection(name)
-                indexes = tuple(index for index in rows.list_indexes() if list(index["key"]) != ["_id"])
+                rows, ours = mongo.collection(name), made.of(name)
+                indexes = tuple(
+                    index
+                    for index in rows.list_indexes()
+                    if list(index["key"]) != ["_id"] and ours.get(index["name"]) != fingerprint(index)
+                )
                 held.append(Held(name, options, indexes, int(rows.estimated_document_count())))
         except NotPermitted as error:
             left_out[name] = f"it may not be read: {error.why or error.what}"

@@ -183,3 +183,17 @@ def test_a_count_that_is_too_low_makes_no_sample_exact(mongo: Mongo) -> None:
     mongo.database["users"].insert_many([{"n": n} for n in range(50)])
     sample = read_sample(mongo, Held("users", documents=3), 20)
     assert (sample.read, sample.documents, sample.is_exact) == (20, 50, False)
+
+
+def test_what_datactl_made_is_not_declared_when_it_is_run_again(mongo: Mongo, tmp_path: Path) -> None:
+    """The models ask for these already: declared, each would stand there twice."""
+    user = ObjectId()
+    mongo.database["users"].insert_one({"_id": user, "n": 1, "deleted": False})
+    mongo.database["posts"].insert_many([{"by": user, "deleted": False, "n": n} for n in range(20)])
+    mongo.database["posts"].create_index([("n", 1)])
+    first = take_over(mongo, tmp_path)
+    IndexKeeper(mongo, first.registry).create_missing()
+    assert {"by_1", "datactl_marks"} < set(mongo.database["posts"].index_information())
+    again = take_over(mongo, tmp_path)
+    assert again.adoption.text == first.adoption.text
+    assert [index.name for index in again.registry["Post"].declared_indexes] == ["n_1"]
