@@ -72,7 +72,7 @@ def import_(
     if report.rejected:
         raise PartlyDone(
             f"{figures.counted(report.rejected, 'document')} of {report.read:,} "
-            f"{'would be' if dry_run else 'were'} rejected",
+            f"{'would be' if dry_run else 'was' if report.rejected == 1 else 'were'} rejected",
             problems=report.failed[:_NAMED],
             next=_onward(report, delimiter),
         )

@@ -16,16 +16,19 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+import bson
 from bson import Decimal128, ObjectId
+from bson.errors import BSONError
 
 from datactl.errors import InvalidDocument, Problem
+from datactl.mongo import CODEC
 from datactl.records.differences import same
 from datactl.schema import Field, FieldType, Model
 from datactl.schema.operands import from_text
 from datactl.schema.reading import pointer
 from datactl.schema.types import NUMERIC
 from datactl.schema.values import Unreadable, encodable, read_scalar
-from datactl.transfer.ejson_lines import Inexpressible, read_json, text_of, typed
+from datactl.transfer.ejson_lines import WHOLE, Inexpressible, line_of, read_json, text_of, typed, whole
 
 OTHER = "$other"
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -48,7 +51,7 @@ class Columns:
         self.names = (*self.fields, OTHER)
 
     def row(self, document: Mapping[str, Any]) -> list[str]:
-        """The cells of a document. InvalidDocument if Extended JSON cannot hold one of its values."""
+        """The cells of a document."""
         cells: dict[str, str] = {}
         other: dict[str, Any] = {}
         for name, value in document.items():
@@ -59,14 +62,7 @@ class Columns:
                 continue
             cells |= said[0]
             other |= said[1]
-        try:
-            rest = text_of(other).decode() if other else ""
-        except Inexpressible:
-            raise InvalidDocument(
-                f"{self.model.name} {document.get('_id')} cannot be written as CSV",
-                why="a nested field has a name that Extended JSON keeps for a type",
-                next="--format bson holds every document",
-            ) from None
+        rest = line_of(bson.encode(other, codec_options=CODEC)).decode() if other else ""
         return [*(cells.get(path, "") for path in self.fields), rest]
 
 
@@ -217,7 +213,13 @@ def _other(text: str, problems: list[Problem]) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        found = typed(_json(text), f"/{OTHER}", problems)
+        plain = _json(text)
+        if isinstance(plain, dict) and plain.keys() == {WHOLE}:
+            return bson.decode(whole(plain[WHOLE]), CODEC)
+        found = typed(plain, f"/{OTHER}", problems)
+    except (BSONError, UnicodeDecodeError, InvalidDocument):
+        problems.append(Problem(f"/{OTHER}", f"{WHOLE} is not the base64 of a document", "extended_json"))
+        return {}
     except Unreadable as error:
         problems.append(Problem(f"/{OTHER}", error.what, error.code))
         return {}

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import bson
+from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from datactl.archive.documents import read_by_id
@@ -37,11 +38,12 @@ class Item:
 
 @dataclass(slots=True)
 class Decision:
-    """What one transaction decided."""
+    """What one transaction decided. `event`: one of the events of what it created."""
 
     created: int = 0
     present: int = 0
     rejections: list[tuple[Record, DatactlError]] = field(default_factory=list)
+    event: ObjectId | None = None
 
 
 def input_of(model: Model, plan: ImportPlan) -> Input:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -121,7 +122,7 @@ def read_line(line: bytes) -> dict[str, Any] | bytes:
     if not isinstance(value, dict):
         raise InvalidDocument("the line holds no document", why="a document is a JSON object")
     if value.keys() == {WHOLE}:
-        return _whole(value[WHOLE])
+        return whole(value[WHOLE])
     problems: list[Problem] = []
     found = typed(value, "", problems)
     if problems:
@@ -136,11 +137,23 @@ def read_line(line: bytes) -> dict[str, Any] | bytes:
 def read_json(text: bytes) -> Any:
     """JSON as plain values. InvalidDocument."""
     try:
-        return _decode(text)
+        value = _decode(text)
+        _named_once(text.decode())
+        return value
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidDocument("it is no valid JSON", why=str(error)) from None
     except RecursionError:
         raise InvalidDocument("it is no valid JSON", why="nested too deep") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    seen = {name for name, _ in pairs}
+    if len(seen) < len(pairs):
+        raise InvalidDocument("it is no valid JSON", why="a name stands twice in one object")
+
+
+# msgspec keeps the last of two values of one name and says nothing.
+_named_once = json.JSONDecoder(object_pairs_hook=_once).decode
 
 
 def typed(value: Any, at: str, problems: list[Problem], depth: int = 0) -> Any:
@@ -183,7 +196,8 @@ def _binary(value: Mapping[str, Any]) -> Any:
         raise Unreadable("extended_json", "no Extended JSON of bytes") from None
 
 
-def _whole(text: Any) -> bytes:
+def whole(text: Any) -> bytes:
+    """The BSON of a document that is said as it is. InvalidDocument."""
     try:
         raw = base64.b64decode(text, validate=True)
         if raw:

@@ -14,7 +14,7 @@ from bson import json_util
 from pymongo.client_session import ClientSession
 
 from datactl import __version__
-from datactl.errors import DatabaseError, DatactlError, InvalidDocument, UsageError
+from datactl.errors import DatabaseError, DatactlError, InvalidDocument, NotFound, UsageError
 from datactl.events import without_secrets
 from datactl.mongo import CODEC, Mongo, find_raw, mapping_errors
 from datactl.mongo.driver_errors import is_server_code
@@ -32,6 +32,7 @@ from datactl.transfer.segments import EXPORTED, METADATA, SUFFIX, describe, memb
 from datactl.vault import SegmentName, SegmentWriter
 from datactl.vault.rawbson import split
 from datactl.vault.segment import MEMBER_BYTES, SEGMENT_BYTES
+from datactl.yamlfile.report import did_you_mean, quoted
 
 _BATCH_DOCUMENTS = 2000
 _SNAPSHOT_TOO_OLD = 239
@@ -96,6 +97,7 @@ class Exporter:
                 why="with them the files are secret as well, without them they are no backup",
                 next="--reveal writes them, --withhold leaves them out",
             )
+        self._require_collection(model)
         query = dict(filter or {}) if include_deleted else both(filter or {}, live(model))
         return ExportPlan(
             model.name,
@@ -156,6 +158,20 @@ class Exporter:
             files,
             plan.withheld,
             writing.whole,
+        )
+
+    def _require_collection(self, model: Model) -> None:
+        """NotFound where there is none: an export of nothing would pass for a backup. An empty one is exported."""
+        with mapping_errors("listing the collections"):
+            names = self._mongo.database.list_collection_names()
+        if model.collection in names:
+            return
+        theirs = [name for name in names if not name.startswith(("datactl_", "system."))]
+        raise NotFound(
+            f"the database {self._mongo.database.name} has no collection "
+            f"{quoted(model.collection)}{did_you_mean(model.collection, theirs)}",
+            why=f"it has {', '.join(sorted(theirs)[:5])}" if theirs else "it has none",
+            next="look whether it is the right database: datactl config show",
         )
 
     def _estimate(self, model: Model) -> int:

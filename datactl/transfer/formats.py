@@ -18,6 +18,7 @@ _GZIP = b"\x1f\x8b"
 _ARCHIVE = struct.pack("<I", 0x8199E26D)  # how `mongodump --archive` begins (mongo-tools, archive/archive.go)
 _LENGTH = struct.Struct("<i")
 _SHORTEST = 5
+_OF_BSON = tuple(bytes([kind]) for kind in (*range(0x14), 0x7F, 0xFF))  # where BSON has the type of its first field
 _BOM = b"\xef\xbb\xbf"
 _HEAD = 4096
 
@@ -53,6 +54,13 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         raise StoreError(f"cannot read {path}", why=error.strerror or str(error)) from None
 
 
+def _is_utf_16(head: bytes) -> bool:
+    """By its byte order mark. A BSON file may begin with the same two bytes, but then its first field has a type."""
+    return (head.startswith(b"\xfe\xff") and head[3:4] != b"\0") or (
+        head.startswith(b"\xff\xfe") and head[4:5] not in _OF_BSON
+    )
+
+
 def detect(path: Path) -> Format:
     """The format of a file. UsageError for what is none of them. An empty file is NDJSON of no documents."""
     with opened(path) as file:
@@ -60,6 +68,12 @@ def detect(path: Path) -> Format:
     if head.startswith(_ARCHIVE):
         raise UsageError(
             f"{path} is an archive of mongodump", why="all collections are mixed in it", next="mongodump --out DIR"
+        )
+    if _is_utf_16(head):
+        raise UsageError(
+            f"{path} is text in UTF-16",
+            why="JSON and CSV are read in UTF-8",
+            next=f"iconv -f UTF-16 -t UTF-8 {path} > {path.stem}-utf8{path.suffix}",
         )
     if len(head) >= _SHORTEST and _SHORTEST <= _LENGTH.unpack_from(head)[0] <= LONGEST_DOCUMENT:
         return Format.BSON  # the fourth byte of a text is never zero, so that a text's length would be too large

@@ -35,7 +35,7 @@ class Record:
     """One document of an input: its number from 0, where it stands (`line 7`), and how to read it.
 
     `read` gives its values, or its BSON where that is what the input holds; InvalidDocument. `original` is what stands
-    there, for the file of rejected documents: a line, or a row's cells.
+    there, for the file of rejected documents: a line, a row's cells, or the text of what is no row.
     """
 
     number: int
@@ -89,19 +89,29 @@ class Input:
     def _rows(self, path: Path) -> Iterator[_Found]:
         fields = {name: self._field(name) for name in self.header if name not in (OTHER, REJECTED)}
         with opened(path) as file, _text(file) as text:
-            rows = csv.reader(text, delimiter=self._delimiter, strict=True)
+            lines = _Lines(text)
+            rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
             next(rows, None)  # the header
             while True:
                 first = rows.line_num + 1
+                lines.taken.clear()
                 try:
                     cells = next(rows)
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    yield f"line {first:,}", _refusing(f"it is no CSV: {error}"), ()
+                    yield f"line {first:,}", _refusing(f"it is no CSV: {error}"), lines.original()
                     continue
                 if cells:
-                    yield f"line {first:,}", partial(self._document, fields, cells), cells
+                    yield f"line {first:,}", partial(self._document, fields, cells), self._original(cells)
+
+    def _original(self, cells: Sequence[str]) -> bytes | Sequence[str]:
+        """The cells; of a rejected row that nobody has filled in yet, what it was."""
+        if REJECTED in self.header and len(cells) == len(self.header):
+            place = self.header.index(REJECTED)
+            if cells[place] and not any(cells[:place]) and not any(cells[place + 1 :]):
+                return cells[place].encode("utf-8", "surrogateescape")
+        return cells
 
     def _document(self, fields: Mapping[str, Field], cells: Sequence[str]) -> dict[str, Any]:
         if len(cells) != len(self.header):
@@ -146,6 +156,26 @@ class Input:
                 next="give it the field's name, or --as-stored to take undeclared fields as well",
             )
         return field
+
+
+class _Lines:
+    """Lines of a text, and in `taken` those of the row that is being read."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.taken: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.taken.append(line)
+        return line
+
+    def original(self) -> bytes:
+        """The text of the row, without its last end of line; of one that no cell can hold, its beginning."""
+        return "".join(self.taken).rstrip("\r\n")[: _LONGEST_CELL // 2].encode("utf-8", "surrogateescape")
 
 
 def bson_line(raw: bytes) -> bytes:

@@ -71,6 +71,14 @@ class ExportManifest:
         }
         return json.dumps(json.loads(seal(fields)), indent=2).encode() + b"\n"
 
+    @staticmethod
+    def is_in(directory: Path) -> bool:
+        """Whether the manifest of an export is in a directory, whole or not; other programs have files of its name."""
+        try:
+            return f'"{_KIND}"'.encode() in (directory / NAME).read_bytes()
+        except OSError:
+            return False
+
     @classmethod
     def read(cls, directory: Path) -> Self:
         """The manifest in a directory. VaultDamaged unless every value in it is as it was written."""
@@ -82,22 +90,28 @@ class ExportManifest:
         except ValueError as error:
             raise VaultDamaged(f"{path} cannot be read", why=str(error)) from None
         fields = unseal(compact, _KIND, str(path))
-        files = tuple(ExportedFile(**each) for each in fields["files"])
-        return cls(
-            model=fields["model"],
-            namespace=fields["namespace"],
-            format=Format(fields["documentFormat"]),
-            documents=fields["documents"],
-            files=files,
-            started_at=read_date(fields["startedAt"]),
-            ended_at=read_date(fields["endedAt"]),
-            snapshot=fields["snapshot"],
-            include_deleted=fields["includeDeleted"],
-            filter=fields["filter"],
-            withheld=tuple(fields["withheld"]),
-            actor=fields["actor"],
-            datactl=fields["datactl"],
-        )
+        try:
+            return cls(
+                model=fields["model"],
+                namespace=fields["namespace"],
+                format=Format(fields["documentFormat"]),
+                documents=fields["documents"],
+                files=tuple(ExportedFile(**each) for each in fields["files"]),
+                started_at=read_date(fields["startedAt"]),
+                ended_at=read_date(fields["endedAt"]),
+                snapshot=fields["snapshot"],
+                include_deleted=fields["includeDeleted"],
+                filter=fields["filter"],
+                withheld=tuple(fields["withheld"]),
+                actor=fields["actor"],
+                datactl=fields["datactl"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise VaultDamaged(
+                f"{path} is no manifest that export wrote",
+                why=f"it is sealed, and yet it is wrong: {error}",
+                next="copy the export once more",
+            ) from None
 
     def check(self, directory: Path, file: ExportedFile) -> str:
         """The SHA-256 of a file of this export. VaultDamaged if it has other bytes than it was written with."""
@@ -109,5 +123,9 @@ class ExportManifest:
         size, sha256 = digest_of(path)
         if (size, sha256) != (file.bytes, file.sha256):
             why = "its SHA-256 differs" if size == file.bytes else f"it has {size:,} bytes, {file.bytes:,} were written"
-            raise VaultDamaged(f"{path} is not what was exported", why=why, next="copy the export once more")
+            raise VaultDamaged(
+                f"{path} is not what was exported",
+                why=why,
+                next="copy the export once more; to import the file as it is now, copy it to another directory",
+            )
         return sha256

@@ -23,7 +23,10 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """What an import would do: `op` is the unfinished import that it carries on, from `position` on."""
+    """What an import would do: `op` is the unfinished import that it carries on, from `position` on.
+
+    `newest` is the last import of the same bytes when it was planned, `rejects` the file that was asked for.
+    """
 
     model: str
     source: Source
@@ -32,6 +35,7 @@ class ImportPlan:
     op: str | None = None
     position: int = 0
     rejects: Path | None = None
+    newest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

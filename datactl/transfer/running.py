@@ -17,7 +17,8 @@ def running(directory: Path, op: str) -> Iterator[None]:
     """Hold the lock of an import. Locked if another process holds it."""
     path = directory / f"{op}.lock"
     with disk_errors(f"cannot write {path}"):
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for place in (directory.parent, directory):  # a mode is that of the last directory only
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

@@ -21,6 +21,7 @@ from datactl.schema import Model
 from datactl.steps import Watcher
 from datactl.transfer import Exporter, Format, Importer, ImportOptions, ImportReport
 from datactl.transfer.running import running
+from tests.records.replies import lose_every_reply
 
 Bring = Callable[..., ImportReport]
 ID = "60f1b2c3d4e5f6789abcdef0"
@@ -357,3 +358,18 @@ def test_an_empty_file(format: Format, mongo: Mongo, bring: Bring, tmp_path: Pat
     (tmp_path / "empty").touch()
     report = bring(tmp_path / "empty", format=format)
     assert (report.read, report.created, report.rejects) == (0, 0, None)
+
+
+def test_replies_that_are_lost(mongo: Mongo, bring: Bring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was committed without an answer is neither inserted again nor told as there before, or rejected twice."""
+    path = write(tmp_path / "in.ndjson", {"_id": ID, "name": "a"}, {"name": "b"}, {"count": "none"})
+    lose_every_reply(monkeypatch)
+    report = bring(path)
+    assert (report.read, report.created, report.present, report.rejected) == (3, 2, 0, 1)
+    again = bring(path, again=True, rejects=tmp_path / "again.ndjson")
+    assert (again.created, again.present, again.rejected) == (1, 1, 1)
+    nothing = write(tmp_path / "nothing.ndjson", {"_id": ID, "name": "a"})  # no event, and yet the ledger moves
+    assert bring(nothing).present == 1
+    assert len(items(mongo)) == 3
+    assert mongo.collection(OUTBOX).count_documents({}) == 3
+    assert {row["state"] for row in mongo.collection(OPERATIONS).find()} == {"done"}

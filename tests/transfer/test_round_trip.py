@@ -96,7 +96,10 @@ def test_numbers_of_a_csv_come_back_in_the_declared_width(
 
 
 @pytest.mark.parametrize("format", list(Format))
-def test_an_empty_collection(format: Format, item: Model, exporter: Exporter, bring: Bring, tmp_path: Path) -> None:
+def test_an_empty_collection(
+    format: Format, mongo: Mongo, item: Model, exporter: Exporter, bring: Bring, tmp_path: Path
+) -> None:
+    mongo.database.create_collection("items")
     out = exporter.run(item, exporter.plan(item, tmp_path, format))
     assert out.documents == 0
     assert bring(out.path).read == 0
