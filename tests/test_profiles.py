@@ -20,6 +20,8 @@ settings:
     prod: {uri: "mongodb://prod.example/shop", production: true, archive_retention_days: 365}
     dev: {engine: local}
     empty:
+    blank: {uri: "", production: true}
+    silent: {production: true, actor: maria}
 """
 Load = Callable[..., Settings]
 
@@ -81,6 +83,41 @@ def test_the_users_file_has_profiles_too_and_the_projects_wins(load: Load, tmp_p
     assert prod.origin("actor") == "profile prod (user file)"
     mine = load({"profile": "mine"})
     assert (mine.database, mine.uri) == ("own", Secret("mongodb://mine/"))
+
+
+@pytest.mark.parametrize("key", ["uri", "uri_file", "database", "vault"])
+@pytest.mark.parametrize("value", ['""', '" "', ""])
+def test_an_empty_value_of_a_profile_is_an_error(load: Load, tmp_path: Path, key: str, value: str) -> None:
+    (tmp_path / ".env").write_text("DATACTL_URI=mongodb://from-dotenv/\n")
+    (tmp_path / "models.yaml").write_text(f"settings:\n  profiles:\n    prod:\n      {key}: {value}\n")
+    for given in ({"profile": "prod"}, {}):
+        with pytest.raises(ConfigError, match=rf"profiles\.prod\.{key} is empty"):
+            load(given, **({} if given else {"DATACTL_PROFILE": "prod"}))
+    assert load().uri == Secret("mongodb://from-dotenv/")
+
+
+def test_a_profile_named_by_the_flag_has_no_uri_from_a_weaker_place_than_its_own(load: Load, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DATACTL_URI=mongodb://from-dotenv/\n")
+    for profile in ("silent", "empty"):
+        with pytest.raises(ConfigError, match=f"profile {profile} says no database"):
+            load({"profile": profile})
+        assert load({"profile": profile, "uri": "mongodb://said/"}).uri == Secret("mongodb://said/")
+    with pytest.raises(ConfigError, match="profile silent says no database"):
+        load({"profile": "silent"}, DATACTL_URI="mongodb://lies-around/")
+
+
+def test_what_the_files_say_of_every_database_holds_for_a_profile_too(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text(
+        "settings: {uri: 'mongodb://of-the-project/', profiles: {careful: {production: true}}}"
+    )
+    assert load({"profile": "careful"}).uri == Secret("mongodb://of-the-project/")
+    with pytest.raises(ConfigError, match="profile careful says no database"):
+        load({"profile": "careful"}, DATACTL_URI="mongodb://lies-around/")
+
+
+def test_a_profile_named_by_the_environment_may_leave_the_uri_to_it(load: Load) -> None:
+    settings = load(DATACTL_PROFILE="silent", DATACTL_URI="mongodb://elsewhere/")
+    assert (settings.uri, settings.production) == (Secret("mongodb://elsewhere/"), True)
 
 
 def test_a_profile_that_says_nothing_is_one(load: Load) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from datactl.errors import ConfigError
 from datactl.settings import SETTINGS, Kind, Secret, Settings
+from datactl.settings.masking import KNOWN_OPTIONS
+from datactl.settings.values import MOST_DAYS
 
 
 @pytest.fixture
@@ -142,9 +144,26 @@ def test_every_setting_is_declared_once_and_has_a_value() -> None:
     ("uri", "shown"),
     [
         ("mongodb://bob:hunter2@db/app", "mongodb://bob:***@db/app"),
-        ("mongodb://bob:hun/ter2@db/app", "mongodb://bob:***@db/app"),
+        ("mongodb://bob:hun/ter2@db/app", "mongodb://***"),
+        ("mongodb://bob:27/ter2@db/app", "mongodb://***"),
         ("mongodb://bob:hun@ter2@db/app", "mongodb://bob:***@db/app"),
-        ("mongodb://bob:hun?ter2@db/app", "mongodb://bob:***@db/app"),
+        ("mongodb://bob:hun?ter2@db/app", "mongodb://***"),
+        ("mongodb://bob:27?hunter=2@db/app", "mongodb://***"),
+        ("mongodb://bob:27?hunter2&w=1@db/app", "mongodb://***"),
+        ("mongodb://u:p?ss@h/db?tlsCertificateKeyFilePassword=hunter2", "mongodb://***"),
+        ("http://bob:hunter2@db/app", "***"),
+        (
+            "mongodb://u:p@h/db?appName=a@b&tlsCertificateKeyFilePassword=hunter2",
+            "mongodb://u:***@h/db?appName=a@b&tlsCertificateKeyFilePassword=***",
+        ),
+        (
+            "mongodb://u:p@h/db?authSource=admin;tlsCertificateKeyFilePassword=hunter2",
+            "mongodb://u:***@h/db?authSource=admin;tlsCertificateKeyFilePassword=***",
+        ),
+        ("mongodb://h/db?tlsCertificateKeyFilePassword=hun&ter2", "mongodb://***"),
+        ("mongodb://h/db?tlsCertificateKeyFilePasswort=hunter2", "mongodb://h/db?tlsCertificateKeyFilePasswort=***"),
+        ("mongodb+srv://u:p@h/?retryWrites=true", "mongodb+srv://u:***@h/?retryWrites=true"),
+        ("mongodb://u:p@[::1]:27017,b:2/db", "mongodb://u:***@[::1]:27017,b:2/db"),
         (
             "mongodb://db/app?tls=true&tlsCertificateKeyFilePassword=hunter2",
             "mongodb://db/app?tls=true&tlsCertificateKeyFilePassword=***",
@@ -158,6 +177,41 @@ def test_every_setting_is_declared_once_and_has_a_value() -> None:
 )
 def test_no_part_of_a_password_is_shown(uri: str, shown: str) -> None:
     assert str(Secret(uri)) == shown
+
+
+def test_every_option_of_the_driver_is_known() -> None:
+    from pymongo.common import URI_OPTIONS_VALIDATOR_MAP
+
+    assert set(URI_OPTIONS_VALIDATOR_MAP) <= KNOWN_OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("uri", "target"),
+    [
+        ("mongodb://db:27017/shop?appName=team@corp", "db:27017/shop"),
+        ("mongodb://u:p@db/shop?appName=team@corp/x", "db/shop"),
+        ("mongodb://u:p@a:1,b:2/sh%6fp.things?w=1", "a:1,b:2/shop"),
+        ("mongodb://u:27?x@db/shop", "***/own"),
+    ],
+)
+def test_the_names_of_a_uri_are_those_the_driver_reads(
+    load: Callable[..., Settings], tmp_path: Path, uri: str, target: str
+) -> None:
+    (tmp_path / ".env").write_text("DATACTL_DATABASE=own\n")
+    assert load(DATACTL_URI=uri).target == target
+
+
+def test_a_retention_that_no_date_can_have_is_refused(load: Callable[..., Settings]) -> None:
+    with pytest.raises(ConfigError, match="archive_retention_days cannot be"):
+        load(ARCHIVE_RETENTION_DAYS="99999999999")
+    assert load(ARCHIVE_RETENTION_DAYS=str(MOST_DAYS)).archive_retention_days == MOST_DAYS
+
+
+def test_a_dotenv_that_is_no_utf8_is_named(load: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"DATACTL_ACTOR=caf\xe9\n")
+    with pytest.raises(ConfigError, match=r"\.env") as caught:
+        load()
+    assert "UTF-8" in str(caught.value.why)
 
 
 def test_settings_are_read_by_the_rules_of_the_models(load: Callable[..., Settings], tmp_path: Path) -> None:

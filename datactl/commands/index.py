@@ -40,8 +40,8 @@ UnusedDays = Annotated[
 def index(ctx: typer.Context, model: Model = None) -> None:
     """Create the indexes that are missing.
 
-    An index that has the same keys and other options is reported (exit 5) and left as it is; one that documents
-    stand in the way of is reported too (exit 3), and the others are made.
+    An index that stands in the way, under the same name or the same to the server, is reported (exit 5) and left as
+    it is; one that documents stand in the way of is reported too (exit 3), and the others are made.
     """
     invocation = Invocation.of(ctx)
     with invocation.watching() as watch:
@@ -86,21 +86,22 @@ def plan(ctx: typer.Context, model: Model = None, unused_days: UnusedDays = _UNU
 def apply(ctx: typer.Context, model: Model = None, given: Confirm = None, yes: Yes = False) -> None:
     """Make the database's indexes those of the models.
 
-    What is missing is created, what differs is dropped and built anew (where that fails the old one is put back),
-    and what datactl made and no model asks for any more is dropped. To rebuild an index that datactl did not make
-    wants a confirmation; one that no model ever asked for is left alone: see datactl index drop.
+    What is missing is created, what stands in the way is dropped and built anew (where that fails the old one is put
+    back, by the next run if this one is cut off), and what datactl made and no model asks for any more is dropped.
+    Whatever is dropped wants a confirmation. An index that no model ever asked for is left alone: see datactl index
+    drop.
     """
     invocation = Invocation.of(ctx)
     keeper = invocation.workspace.index_keeper()
     changes = keeper.changes([model] if model else None)
-    if changes.foreign:
-        _tell(invocation, changes.foreign)
-        of_others = counted(len(changes.foreign), "index", "indexes")
+    if changes.dropping:
+        _tell(invocation, changes.dropping)
+        told = ((changes.rebuild, "drops and builds anew"), (changes.drop, "drops"))
         confirm_phrase(
             invocation,
-            _phrase(changes.foreign),
-            about=f"this drops and rebuilds {of_others} that datactl did not make",
-            act="rebuild them",
+            _phrase(changes.dropping),
+            about="this " + " and ".join(f"{w} {counted(len(s), 'index', 'indexes')}" for s, w in told if s),
+            act="do it",
             given=given,
             yes=yes,
         )
@@ -225,12 +226,17 @@ def _row(state: IndexState) -> list[str]:
 
 COMMAND = Group(
     "Create the indexes that are missing.\n\n"
-    "Without a word: an index that has the same keys and other options is reported (exit 5) and left as it is; one\n"
-    "that documents stand in the way of is reported too (exit 3), and the others are made.",
+    "Without a word: an index that stands in the way, under the same name or the same to the server, is reported\n"
+    "(exit 5) and left as it is; one that documents stand in the way of is reported too (exit 3), and the others are\n"
+    "made.",
     {
         "plan": Command(plan, example="datactl index plan Post", options=READS_DATABASE, exits=(5,)),
         "apply": Command(
-            apply, example="datactl index apply Post", options=(*READS_DATABASE, ACTOR), exits=(3, 12), changes=True
+            apply,
+            example="datactl index apply Post --yes",
+            options=(*READS_DATABASE, ACTOR),
+            exits=(3, 12),
+            changes=True,
         ),
         "drop": Command(
             drop,

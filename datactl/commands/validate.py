@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _MOST = 1_000
 _PAGE = 1_000
+_SHOWN = 10  # of one code and model, in a table
 _WIDEST = 40
 _WHY_STAMPED = "it was marked deleted without a date"
 
@@ -66,21 +68,43 @@ def validate(
             _stamp(invocation, name)
     for name in plan.left_out:
         invocation.hint(f"{name} is left out: a sample cannot tell")
-    counts: Counter[tuple[str, str]] = Counter()
-    steps: dict[tuple[str, str], str] = {}
+    tally = _Tally()
+    with invocation.watching(stoppable=False) as watch:
+        rest = _write(invocation, tally, islice(validator.run(plan, watch=watch), max_findings or None))
+    is_cut = bool(max_findings) and tally.counts.total() >= max_findings
+    if invocation.printer.is_table:
+        _write_verdict(invocation, plan, rest, tally, is_cut=is_cut)
+    if tally.counts:
+        _raise_findings(tally, is_cut=is_cut)
 
-    def seen(findings: Iterable[Finding]) -> Iterator[Finding]:
+
+@dataclass
+class _Tally:
+    """How many findings there are of each code, of each model, and what is to be done about them."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    of_models: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    first: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def seen(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """The findings as they are, counted."""
         for finding in findings:
-            counts[finding.check, finding.code] += 1
-            steps.setdefault((finding.check, finding.code), finding.next)
+            key = finding.check, finding.code
+            self.counts[key] += 1
+            self.of_models[finding.model, *key] += 1
+            self.first.setdefault(key, finding.next)
             yield finding
 
-    with invocation.watching(stoppable=False) as watch:
-        rest = _write(invocation, islice(seen(validator.run(plan, watch=watch)), max_findings or None))
-    if invocation.printer.is_table:
-        _write_verdict(invocation, plan, rest, counts, steps)
-    if counts:
-        _raise_findings(counts, steps, is_cut=bool(max_findings) and counts.total() >= max_findings)
+    def shown(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """Those that a table has room for: the first ones of each model and code."""
+        for finding in self.seen(findings):
+            if self.of_models[finding.model, finding.check, finding.code] <= _SHOWN:
+                yield finding
+
+    def step(self, key: tuple[str, str]) -> str:
+        """What to do about a code, for its first finding, and which other models have it."""
+        others = [model for model, *of in self.of_models if tuple(of) == key][1:]
+        return f"{self.first[key]}; also of {', '.join(others)}" if others else self.first[key]
 
 
 def _stamp(invocation: Invocation, model: str) -> None:
@@ -99,12 +123,13 @@ def _stamp(invocation: Invocation, model: str) -> None:
         )
 
 
-def _write(invocation: Invocation, findings: Iterator[Finding]) -> list[Finding]:
+def _write(invocation: Invocation, tally: _Tally, findings: Iterator[Finding]) -> list[Finding]:
     """Write each as it comes; a table in full pages. The last page is left to be written when the bars are gone."""
     printer = invocation.printer
     if not printer.is_table:
-        printer.fact_list(_rows(findings), (), _no_row)
+        printer.fact_list(_rows(tally.seen(findings)), (), _no_row)
         return []
+    findings = tally.shown(findings)
     page = list(islice(findings, _PAGE))
     while further := list(islice(findings, _PAGE)):
         _write_page(invocation, page)
@@ -125,21 +150,29 @@ def _write_verdict(
     invocation: Invocation,
     plan: ValidationPlan,
     last_page: Sequence[Finding],
-    counts: Counter[tuple[str, str]],
-    steps: dict[tuple[str, str], str],
+    tally: _Tally,
+    *,
+    is_cut: bool,
 ) -> None:
-    """The last findings, and what to do about each code; or that there is nothing to do."""
-    if counts:
+    """The last findings, how to have those that were not shown, and what to do about each code; or that there is
+    nothing to do."""
+    if tally.counts:
         _write_page(invocation, last_page)
+        everything = " --max-findings 0" if is_cut else ""
+        for (model, check, code), number in tally.of_models.items():
+            if number > _SHOWN:
+                word = f"datactl validate{f' {model}' if model else ''} --only {check} -o ndjson{everything}"
+                invocation.printer.say(f"{number - _SHOWN:,} more {check}/{code}: {word}")
         invocation.printer.say("")
-        write_pairs((f"{counts[key]:,} {'/'.join(key)}", cell(steps[key])) for key in counts)
+        write_pairs((f"{number:,} {'/'.join(key)}", cell(tally.step(key))) for key, number in tally.counts.items())
         return
     looked = counted(len(plan.models), "model")
     of_sample = f", {plan.sample:,} documents of each at most" if plan.sample is not None else ""
     invocation.printer.say(f"{counted(len(plan.checks), 'check')} of {looked}{of_sample}: nothing is broken")
 
 
-def _raise_findings(counts: Counter[tuple[str, str]], steps: dict[tuple[str, str], str], *, is_cut: bool) -> None:
+def _raise_findings(tally: _Tally, *, is_cut: bool) -> None:
+    counts = tally.counts
     by_check: Counter[str] = Counter()
     for (check, _), number in counts.items():
         by_check[check] += number
@@ -147,7 +180,7 @@ def _raise_findings(counts: Counter[tuple[str, str]], steps: dict[tuple[str, str
     raise FindingsError(
         f"{told}, and there may be more" if is_cut else told,
         why=", ".join(f"{number:,} of {check}" for check, number in by_check.items()),
-        next="--max-findings 0 lists all of them" if is_cut else next(iter(steps.values())),
+        next="--max-findings 0 lists all of them" if is_cut else tally.step(next(iter(counts))),
         counts={f"{check}/{code}": number for (check, code), number in counts.items()},
     )
 

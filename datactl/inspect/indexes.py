@@ -12,6 +12,7 @@ from datactl.inspect.findings import Finding
 from datactl.inspect.indexing.building import Builder
 from datactl.inspect.indexing.comparing import (
     Definition,
+    conflicts,
     difference,
     fingerprint,
     keys_of,
@@ -31,6 +32,7 @@ from datactl.yamlfile.report import did_you_mean
 __all__ = ["UNUSED_AFTER_DAYS", "IndexChanges", "IndexKeeper", "IndexState", "State"]
 
 _ID_INDEX = "_id_"
+_DATABASE = "database"
 _VIEW = "a view has no indexes of its own"
 
 
@@ -38,8 +40,9 @@ _VIEW = "a view has no indexes of its own"
 class IndexChanges:
     """What would make the database's indexes those of the models, in the order in which it is done.
 
-    `rebuild`: dropped and made anew, since their options cannot be changed in place. `drop`: datactl made them, and no
-    model asks for them any more. `foreign` are those of `rebuild` that datactl did not make: they need a confirmation.
+    `create`: missing, or dropped by a rebuild that was cut off. `rebuild`: dropped and made anew, since the server has
+    no place for both. `drop`: as datactl made them, and no model asks for them any more; whether the application made
+    them again since cannot be told. Whatever is `dropping` needs a confirmation.
     """
 
     create: tuple[IndexState, ...] = ()
@@ -47,8 +50,8 @@ class IndexChanges:
     drop: tuple[IndexState, ...] = ()
 
     @property
-    def foreign(self) -> tuple[IndexState, ...]:
-        return tuple(state for state in self.rebuild if not state.made_by_datactl)
+    def dropping(self) -> tuple[IndexState, ...]:
+        return (*self.rebuild, *self.drop)
 
     def __len__(self) -> int:
         return len(self.create) + len(self.rebuild) + len(self.drop)
@@ -173,10 +176,11 @@ class IndexKeeper:
         for have in with_keys:
             if options_of(have, asked) == asked:
                 return _found(state, State.PRESENT, have)
-        if with_keys:
-            return _found(state, State.DIFFERENT, with_keys[0], difference(with_keys[0], asked))
-        if index.name in existing:
-            return _found(state, State.DIFFERENT, existing[index.name], "an index of this name has other keys")
+        in_the_way = [have for have in existing.values() if conflicts(have, index, asked)]
+        in_the_way.sort(key=lambda have: have["name"] != index.name)  # its own name first: it can be had once
+        for have in in_the_way:
+            alike = same_keys(have, index)
+            return _found(state, State.DIFFERENT, have, difference(have, asked) if alike else _other_keys(have, index))
         return state
 
     def _surveyed(self, names: Sequence[str] | None, unused_days: int | None) -> tuple[IndexState, ...]:
@@ -189,7 +193,7 @@ class IndexKeeper:
         made = self._made.of(model.collection) if have.indexes else {}
         counted = bool(have.indexes) and unused_days is not None
         unused = unused_since(self._mongo, model.collection, days=unused_days or 0) if counted else {}
-        declared = list(self._declared(model, have))
+        declared = list(self._with_lost(model, have))
         accounted = {_ID_INDEX, *(state.existing for state in declared if state.definition is not None)}
         unknown = [_unknown(model, each) for name, each in have.indexes.items() if name not in accounted]
         for state in (*declared, *unknown):
@@ -202,6 +206,26 @@ class IndexKeeper:
                 unused_since=unused.get(state.existing),
                 prefix_of=prefix_of(state.definition, have.indexes),
             )
+
+    def _with_lost(self, model: Model, have: _Collection) -> Iterator[IndexState]:
+        """The declared ones, and what rebuilds that were cut off have dropped: with the successor, or by itself."""
+        declared = list(self._declared(model, have))
+        missing = {state.name for state in declared if state.state is State.MISSING}
+        asked = {state.name for state in declared}
+        lost = {
+            each.successor: each.definition
+            for each in (self._made.replaced(model.collection) if not have.is_view else ())
+            if each.successor not in have.indexes and each.definition["name"] not in have.indexes
+        }
+        for state in declared:
+            if state.name in missing and state.name in lost:
+                gone = lost.pop(state.name)
+                yield replace(state, reason=f'"{gone["name"]}" was dropped for it by a run that was cut off', lost=gone)
+            else:
+                yield state
+        for gone in lost.values():
+            if gone["name"] not in asked:
+                yield _dropped(model, gone)
 
     @cached_property
     def _partial_in(self) -> bool:
@@ -222,6 +246,8 @@ class IndexKeeper:
     def _change(self, state: IndexState) -> IndexState:
         if state.state is State.UNKNOWN:
             return self._builder.drop(state)
+        if state.origin == _DATABASE and state.lost is not None:
+            return self._builder.put_back(state)
         index = next(index for index in self._registry.model(state.model).indexes() if index.name == state.name)
         options = wanted(index, partial_in=self._partial_in)
         if state.state is State.DIFFERENT:
@@ -245,11 +271,23 @@ def _unknown(model: Model, have: Definition) -> IndexState:
         have["name"],
         keys_of(have),
         bool(have.get("unique")),
-        "database",
+        _DATABASE,
         State.UNKNOWN,
         "no model asks for it",
         definition=have,
     )
+
+
+def _dropped(model: Model, gone: Definition) -> IndexState:
+    reason = "a rebuild that was cut off dropped it"
+    lost = replace(_unknown(model, gone), state=State.MISSING, reason=reason, definition=None)
+    return replace(lost, lost=gone)
+
+
+def _other_keys(have: Definition, index: Index) -> str:
+    if have["name"] == index.name:
+        return "an index of this name has other keys"
+    return f'a collection has one text index, and "{have["name"]}" has other fields'
 
 
 def _finding(state: IndexState) -> Finding:

@@ -16,6 +16,7 @@ from datactl.settings.table import BY_NAME, SETTINGS, Kind, Origin
 from datactl.settings.values import Found, absolute_vault, event_key, find, typed
 
 STATE_DIR = ".datactl"
+_LYING_AROUND = (Origin.ENVIRONMENT.value, Origin.DOTENV.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,10 @@ class Settings:
             for name, hit in found.items()
         }
         uri, engine, database = found["uri"], found["engine"], found["database"]
-        if uri and engine and engine.rank < uri.rank:
+        engine_wins = bool(uri and engine and engine.rank < uri.rank)
+        if profile and origins["profile"] == Origin.FLAG and uri and uri.origin in _LYING_AROUND and not engine_wins:
+            raise _elsewhere(profile, uri)
+        if engine_wins:
             values["uri"] = None  # an engine asked for at a stronger place wins over a URI that merely lies around
         elif uri and _names_another(uri, values["uri"], database):
             values["database"] = database_of(values["uri"].reveal())
@@ -125,6 +129,14 @@ class Settings:
             project_dir=project_dir,
             origins=origins,
         )
+
+
+def _elsewhere(profile: str, uri: Found) -> ConfigError:
+    return ConfigError(
+        f"the profile {profile} says no database",
+        why=f"{uri.where} lies around, and need not be the one that --profile {profile} is meant for",
+        next=f"give the profile its uri, or say --uri; DATACTL_PROFILE={profile} works on that of the {uri.origin}",
+    )
 
 
 def _names_another(uri: Found, text: Secret, database: Found | None) -> bool:

@@ -59,7 +59,7 @@ def read_layers(
 
 
 def _profile(name: str, named_by: str, declared: tuple[tuple[Origin, Path, Mapping[str, Any]], ...]) -> Iterator[Layer]:
-    """The profile as the project file gives it, then as the user's does."""
+    """The profile as the project file gives it, then as the user's does. ConfigError for a value left empty."""
     known = [each for _, _, settings in declared for each in settings.get(PROFILES, {})]
     if name not in known:
         listed = ", ".join(dict.fromkeys(known))
@@ -73,6 +73,13 @@ def _profile(name: str, named_by: str, declared: tuple[tuple[Origin, Path, Mappi
         values = settings.get(PROFILES, {}).get(name)
         if values is not None:
             where = f"{path.name}: {PROFILES}.{name}."
+            for key, value in values.items():
+                if value is None or not str(value).strip():
+                    raise ConfigError(
+                        f"{where}{key} is empty",
+                        why="the value of a weaker place, perhaps of another database, would stand in for it",
+                        next=f"give it a value in {path}, or take the line out",
+                    )
             yield Layer(f"profile {name} ({origin.value})", where.__add__, values, path.resolve().parent)
 
 
@@ -102,7 +109,12 @@ def _dotenv(path: Path) -> Mapping[str, str | None]:
         return {}
     from dotenv import dotenv_values
 
-    return dotenv_values(path, interpolate=False)
+    try:
+        return dotenv_values(path, interpolate=False)
+    except UnicodeDecodeError:
+        raise ConfigError(f"cannot read {path}", why="it is not UTF-8 text", next="save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}", why=error.strerror, next="let this user read it") from None
 
 
 def _user_file(environ: Mapping[str, str]) -> Path:

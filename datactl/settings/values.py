@@ -18,6 +18,9 @@ from datactl.settings.table import Kind, Setting, source_names
 
 EVENT_KEY_BYTES = 32
 SECRET_COMMAND_TIMEOUT_S = 30
+MOST_DAYS = 365_000
+"""A thousand years: much further back there are no dates to count to."""
+_MOST_DIGITS = 20  # leading zeros and all
 _SWITCH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 
 
@@ -107,8 +110,8 @@ def typed(setting: Setting, found: Found, project_dir: Path) -> Any:
         return Secret(str(value))
     if setting.kind is Kind.COUNT:
         text = str(value)
-        if not (text.isascii() and text.isdigit()):
-            raise _unusable(setting, found, "it is a whole number from 0")
+        if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text) <= MOST_DAYS):
+            raise _unusable(setting, found, f"it is a whole number from 0 to {MOST_DAYS:,}")
         return int(text)
     if setting.kind is Kind.SWITCH:
         switch = _SWITCH.get(str(value).lower())

@@ -82,27 +82,36 @@ def test_a_wrong_drop_changes_nothing(arguments: list[str], status: int, code: s
     assert names(indexed) == before
 
 
-def test_apply_asks_before_it_rebuilds_what_datactl_did_not_make(indexed: Project) -> None:
+def test_apply_asks_before_it_rebuilds(indexed: Project) -> None:
     posts = indexed.database["posts"]
     posts.drop_index("slug_1")
-    posts.create_index("slug", name="their_slug")
+    posts.create_index("slug", name="slug_1")
     declined = indexed.run("index", "apply", "Post")
     assert declined.status == 12
-    assert "posts.their_slug" in declined.err
-    assert "their_slug" in names(indexed)
+    assert "posts.slug_1" in declined.err
+    assert "not made by datactl" in declined.err
+    assert "unique" not in posts.index_information()["slug_1"]
     done = indexed.run("index", "apply", "Post", "--confirm", "posts 1")
     assert done.status == 0
     assert [(row["name"], row["state"]) for row in done.json] == [("slug_1", "rebuilt")]
-    assert "their_slug" not in names(indexed)
+    assert posts.index_information()["slug_1"]["unique"] is True
     again = indexed.run("index", "apply", "Post")
     assert (again.status, again.json) == (0, [])
     assert "nothing to do" in again.err
 
 
-def test_apply_drops_what_datactl_made_and_no_model_asks_for(indexed: Project) -> None:
+def test_apply_drops_what_datactl_made_and_no_model_asks_for_when_it_is_confirmed(indexed: Project) -> None:
     models = indexed.directory / "models.yaml"
     models.write_text(models.read_text().replace("    uniqueFields: [slug]\n", ""))
-    ended = indexed.run("index", "apply")
+    posts = indexed.database["posts"]
+    definition = posts.index_information()["slug_1"]
+    posts.drop_index("slug_1")  # by the application, which makes it again: the record cannot tell
+    posts.create_index("slug", name="slug_1", unique=True, **{k: definition[k] for k in definition if "partial" in k})
+    asked = indexed.run("index", "apply")
+    assert (asked.status, "slug_1" in names(indexed)) == (12, True)
+    in_production = indexed.run("index", "apply", "--yes", env={"DATACTL_PRODUCTION": "true"})
+    assert (in_production.status, "slug_1" in names(indexed)) == (12, True)
+    ended = indexed.run("index", "apply", "--yes")
     assert ended.status == 0
     assert [(row["name"], row["state"]) for row in ended.json] == [("slug_1", "dropped")]
     assert "theirs" in names(indexed)

@@ -67,7 +67,7 @@ def test_findings_are_lines_with_a_reason_and_steps(sound: Project) -> None:
     assert lines[0] == f'Post  {ids["type"]}  /views expected int, found "many"   [documents/type]'
     assert len(lines) == 4 + 1 + 4
     assert "1 marks/undated" in ended.out
-    assert f"datactl update Post {ids['type']} gives it another value" in ended.out
+    assert f"datactl update Post {ids['type']} --set FIELD=VALUE" in ended.out
     assert "error: 4 findings: 1 of documents, 2 of marks, 1 of references" in ended.err
     assert "s3cret" not in ended.out + ended.err
 
@@ -212,3 +212,18 @@ def test_what_was_imported_is_as_its_events_say(sound: Project, tmp_path: Path) 
     assert sound.run("import", "Post", str(file)).status == 0
     assert sound.database["outboxes"].count_documents({"eventType": "PostCreated"}) == 20
     assert found(sound) == []
+
+
+def test_a_table_shows_ten_of_a_code_and_how_to_have_the_rest(sound: Project) -> None:
+    post = {"title": "t", "content": "c", "views": "many"}
+    sound.database["posts"].insert_many([post | {"_id": ObjectId()} for _ in range(13)])
+    sound.database["categories"].insert_many([{"_id": ObjectId(), "name": 1} for _ in range(2)])
+    ended = sound.run("validate", "-o", "table")
+    lines = ended.out.splitlines()
+    assert sum("[documents/type]" in line for line in lines) == 10 + 2
+    assert "3 more documents/type: datactl validate Post --only documents -o ndjson" in lines
+    (summary,) = [line for line in lines if line.startswith("15 documents/type")]
+    assert "also of Post" in summary or "also of Category" in summary
+    assert len(found(sound)) == 15
+    cut = sound.run("validate", "Post", "--max-findings", "12", "-o", "table")
+    assert "2 more documents/type: datactl validate Post --only documents -o ndjson --max-findings 0" in cut.out

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from datactl.errors import NotFound, UsageError
+from datactl.errors import CannotConnect, NotFound, UsageError
 from datactl.inspect.indexes import IndexKeeper, State
 from datactl.inspect.indexing.made import MADE
 from datactl.inspect.indexing.usage import idle
@@ -82,7 +82,7 @@ def test_only_what_datactl_made_is_dropped_by_apply(mongo: Mongo, keeper: IndexK
     mongo.collection("products").create_index("shop", name="theirs")
     changes = IndexKeeper(mongo, WITHOUT).changes()
     assert {state.name for state in changes.drop} == {"sku_1", "price_-1_shop_1"}
-    assert not changes.foreign
+    assert changes.dropping == changes.drop
     ended = IndexKeeper(mongo, WITHOUT).apply(changes)
     assert {state.state for state in ended} == {State.DROPPED}
     assert set(mongo.collection("products").index_information()) == {"_id_", "theirs"}
@@ -98,38 +98,138 @@ def test_an_index_made_anew_by_others_under_our_name_is_not_ours(mongo: Mongo, k
 
 def test_apply_rebuilds_what_differs(mongo: Mongo, keeper: IndexKeeper) -> None:
     mongo.collection("products").drop_index("sku_1")
-    mongo.collection("products").create_index("sku", name="theirs")
+    mongo.collection("products").create_index("sku", name="sku_1")
+    mongo.collection("products").drop_index("price_-1_shop_1")
+    mongo.collection("products").create_index([("price", -1), ("shop", 1)], name="theirs", expireAfterSeconds=9**9)
     changes = keeper.changes()
-    assert [state.existing for state in changes.foreign] == ["theirs"]
-    assert [state.state for state in keeper.apply(changes)] == [State.REBUILT]
+    assert [state.existing for state in changes.dropping] == ["theirs", "sku_1"]
+    assert [state.state for state in keeper.apply(changes)] == [State.REBUILT, State.REBUILT]
     made = mongo.collection("products").index_information()
     assert made["sku_1"]["unique"] is True
-    assert "theirs" not in made
+    assert set(made) == {"_id_", "sku_1", "price_-1_shop_1"}
     assert not len(keeper.changes())
+    assert {state.made_by_datactl for state in keeper.survey()} == {True}
+    assert mongo.collection(MADE).count_documents({"replaced": {"$exists": True}}) == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"collation": {"locale": "en", "strength": 2}},
+        {"partialFilterExpression": {"shop": "a"}},
+        {"sparse": True},
+        {"unique": True},
+        {"unique": True, "sparse": True},
+    ],
+)
+def test_an_index_that_can_stand_beside_is_left(mongo: Mongo, options: dict[str, Any]) -> None:
+    """The server tells indexes of the same keys apart by these options, if their names are different."""
+    registry = Registry([define_model("Product", {"price": "number"}, indexes=[{"fields": {"price": 1}}])])
+    mongo.collection("products").create_index("price", name="theirs", **options)
+    keeper = IndexKeeper(mongo, registry)
+    (price,) = (state for state in keeper.plan() if state.name == "price_1")
+    assert price.state is State.MISSING
+    assert not keeper.changes().dropping
+    keeper.apply(keeper.changes())
+    assert {"theirs", "price_1"} <= set(mongo.collection("products").index_information())
+
+
+@pytest.fixture
+def cut_off(start_engine: Callable[..., TestEngine]) -> Iterator[Callable[..., Mongo]]:
+    """`cut_off()`: a database whose server is gone at the moment an index is to be built there, until it is asked for
+    again; `cut_off(lasting=True)` the same database on a good connection."""
+    engine = start_engine()
+    opened: list[Mongo] = []
+    proxies: list[PosingProxy] = []
+
+    def gone(command: Any) -> None:
+        if command.get("createIndexes") == "products":
+            proxies[-1].close()
+            raise ConnectionResetError
+
+    def start(*, lasting: bool = False) -> Mongo:
+        proxies.append(PosingProxy(engine.port, gone if not lasting else lambda _: None))
+        opened.append(open_mongo(proxies[-1].uri, "cut"))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()
+    for proxy in proxies:
+        proxy.close()
+
+
+def lose_sku(cut_off: Callable[..., Mongo], **theirs: Any) -> Mongo:
+    """Loses the server between the drop of "sku_1" and the build of its successor."""
+    good = cut_off(lasting=True)
+    products = good.collection("products")
+    products.create_index("sku", name="sku_1", **theirs)
+    products.create_index([("price", -1), ("shop", 1)], name="price_-1_shop_1")
+    bad = IndexKeeper(cut_off(), REGISTRY)
+    with pytest.raises(CannotConnect) as caught:
+        bad.apply(bad.changes())
+    assert "products.sku_1" in str(caught.value)
+    assert "dropped" in str(caught.value)
+    assert "datactl index apply Product" in str(caught.value.next)
+    assert "sku_1" not in products.index_information()
+    return good
+
+
+def test_an_index_whose_rebuild_was_cut_off_is_built_by_the_next_run(cut_off: Callable[..., Mongo]) -> None:
+    good = lose_sku(cut_off)
+    keeper = IndexKeeper(good, REGISTRY)
+    (sku,) = keeper.changes().create
+    assert "was dropped for it" in str(sku.reason)
+    assert [state.state for state in keeper.apply(keeper.changes())] == [State.CREATED]
+    assert good.collection("products").index_information()["sku_1"]["unique"] is True
+    assert good.collection(MADE).count_documents({"replaced": {"$exists": True}}) == 0
+    assert by_name(keeper)["sku_1"].made_by_datactl
+
+
+def test_where_the_next_run_cannot_build_it_the_old_one_is_put_back(cut_off: Callable[..., Mongo]) -> None:
+    good = lose_sku(cut_off, partialFilterExpression={"shop": {"$in": ["a", "b"]}}, collation={"locale": "en"})
+    good.collection("products").insert_many([{"sku": "A"}, {"sku": "A"}])
+    keeper = IndexKeeper(good, REGISTRY)
+    (ended,) = keeper.apply(keeper.changes())
+    assert (ended.state, "the old one was put back" in str(ended.reason)) == (State.FAILED, True)
+    old = good.collection("products").index_information()["sku_1"]
+    assert old["partialFilterExpression"] == {"shop": {"$in": ["a", "b"]}}
+    assert old["collation"]["locale"] == "en"
+    assert [state.existing for state in keeper.changes().rebuild] == ["sku_1"]
+
+
+def test_where_no_model_asks_for_a_successor_any_more_the_old_one_is_put_back(cut_off: Callable[..., Mongo]) -> None:
+    good = lose_sku(cut_off, sparse=True)
+    keeper = IndexKeeper(good, WITHOUT)
+    assert [(each.code, each.where) for each in keeper.drift()][:1] == [("index_missing", "sku_1")]
+    assert [state.state for state in keeper.create_missing()] == [State.CREATED]
+    assert good.collection("products").index_information()["sku_1"]["sparse"] is True
+    assert "sku_1" not in {state.existing for state in keeper.changes().create}
 
 
 def test_an_index_that_cannot_be_rebuilt_is_kept(mongo: Mongo, keeper: IndexKeeper) -> None:
     mongo.collection("products").drop_index("sku_1")
-    mongo.collection("products").create_index("sku", name="theirs")
+    mongo.collection("products").create_index("sku", name="sku_1")
     mongo.collection("products").insert_many([{"sku": "A"}, {"sku": "A"}])
     (ended,) = keeper.apply(keeper.changes())
     assert ended.state is State.FAILED
     assert "kept" in str(ended.reason)
-    assert "theirs" in mongo.collection("products").index_information()
+    assert "sku_1" in mongo.collection("products").index_information()
 
 
 def test_an_index_whose_successor_fails_is_put_back(mongo: Mongo, keeper: IndexKeeper) -> None:
     """Lists take a key per item, which only the build itself finds to clash."""
     products = mongo.collection("products")
     products.drop_index("sku_1")
-    products.create_index("sku", name="theirs", sparse=True)
+    products.create_index("sku", name="sku_1", sparse=True)
     products.insert_many([{"sku": ["A", "B"]}, {"sku": ["B", "C"]}])
     (ended,) = keeper.apply(keeper.changes())
     assert ended.state is State.FAILED
     assert "the old one was put back" in str(ended.reason)
     made = products.index_information()
-    assert made["theirs"]["sparse"] is True
-    assert "sku_1" not in made
+    assert made["sku_1"]["sparse"] is True
+    assert "unique" not in made["sku_1"]
+    assert mongo.collection(MADE).count_documents({"replaced": {"$exists": True}}) == 0
 
 
 def test_an_index_that_changed_since_it_was_looked_at_is_kept(mongo: Mongo, keeper: IndexKeeper) -> None:

@@ -56,7 +56,7 @@ def guess_models(
 
 
 def _type_deleters(models: Sequence[ModelGuess]) -> None:
-    """Who deleted a document is an ObjectId in all collections of an application or in none: the plugin is set up alike.
+    """Who deleted a document is an ObjectId in every collection or in none: an application sets its plugin up alike.
 
     Written otherwise, Mongoose would refuse to save the document.
     """

@@ -61,7 +61,6 @@ KIND_OF: dict[type, str] = {
     MaxKey: "maxKey",
 }
 _NUMBERS = frozenset({"int", "long", "double"})
-ENCRYPTED = 6  # the subtype of what a driver encrypts on the client
 
 _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ObjectId", re.compile(r"[0-9a-f]{24}\Z", re.ASCII)),

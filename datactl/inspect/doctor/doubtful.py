@@ -6,12 +6,11 @@ import ipaddress
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 from datactl.inspect.doctor.lines import Line, ok, warn
 from datactl.schema import Registry
-from datactl.settings import DEFAULT_VAULT, Settings, mask_uri, variables
-from datactl.settings.masking import database_of, hosts_of
+from datactl.settings import DEFAULT_VAULT, Settings, variables
+from datactl.settings.masking import database_of, holds_secret, hosts_of, options_of
 from datactl.settings.table import Origin
 from datactl.yamlfile.report import did_you_mean
 
@@ -45,8 +44,7 @@ def is_loopback(settings: Settings) -> bool:
 
 def uri_options(settings: Settings) -> dict[str, str]:
     """The options of the URI, their names in small letters."""
-    query = mask_uri(settings.uri.reveal()).partition("?")[2] if settings.uri else ""  # a password may hold a `?`
-    return {name.lower(): value.lower() for name, value in parse_qsl(query)}
+    return options_of(settings.uri.reveal()) if settings.uri else {}
 
 
 Doubt = tuple[str, str]
@@ -70,7 +68,7 @@ def _database(settings: Settings) -> Iterator[Doubt]:
     text = settings.uri.reveal()
     if settings.database is None and database_of(text) is None:
         yield "the URI names no database, so it is `test`", "set DATACTL_DATABASE, or write /NAME behind the host"
-    if settings.origin("uri") == Origin.FLAG and "@" in text:
+    if settings.origin("uri") == Origin.FLAG and holds_secret(text):
         yield "the URI was given as --uri: everybody on this machine can read it there", "set DATACTL_URI in .env"
     options = uri_options(settings)
     if open_ends := [name for name in _INSECURE if options.get(name) == "true"]:

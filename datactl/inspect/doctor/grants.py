@@ -24,7 +24,6 @@ DATABASE = ""
 """The database itself; as the resource of a privilege, every collection of it too."""
 
 _READ = ("find",)
-_ADD = ("find", "insert")
 _KEEP = ("find", "insert", "update")
 _ALL = ("find", "insert", "update", "remove")
 

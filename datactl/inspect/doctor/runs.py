@@ -95,7 +95,7 @@ def _archive_runs(
             yield warn(
                 "archive_runs",
                 f"{overdue:,} documents of {model.name} have been due for more than {MISSED_DAYS} d; {last}",
-                f"datactl archive {model.name}, daily, from cron or a timer",
+                f"datactl archive {model.name}  (from cron or a timer, daily)",
             )
         elif plan.unsettled:
             missed = True

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datactl.inspect.doctor.lines import Line, fail, ok, warn
-from datactl.settings import STATE_DIR, Settings, mask_uri
+from datactl.settings import STATE_DIR, Settings
+from datactl.settings.masking import holds_secret
 from datactl.settings.places import Layer, read_layers
 from datactl.settings.table import BY_NAME, SETTINGS, Kind, Origin
 
@@ -36,7 +37,8 @@ def file_lines(settings: Settings, environ: Mapping[str, str]) -> Iterator[Line]
     layers, _ = read_layers({}, environ, settings.models, Path.cwd())
     guarded = dict.fromkeys(_guarded(settings, layers))
     there = [each for each in guarded if each.path.exists()]
-    open_ones = [line for each in there for line in _look(each)] + list(_shared(settings, layers))
+    open_ones = [line for each in there for line in _look(each)]
+    open_ones += [*_around(there), *_shared(settings, layers)]
     yield from open_ones
     if not open_ones:
         names = ", ".join(each.path.name for each in there)
@@ -73,7 +75,7 @@ def _shared(settings: Settings, layers: Sequence[Layer]) -> Iterator[Line]:
 
 def _is_secret(key: str, value: object) -> bool:
     """Whether a file gives a secret as a text. An address without a password is none."""
-    return key in _TEXT_KEYS and (key != "uri" or mask_uri(str(value)) != str(value))
+    return key in _TEXT_KEYS and (key != "uri" or holds_secret(str(value)))
 
 
 def _look(guarded: Guarded) -> Iterator[Line]:
@@ -91,6 +93,21 @@ def _look(guarded: Guarded) -> Iterator[Line]:
         yield level("secret_files", f"{shown} can be read by everybody; it holds {guarded.holds}", mend)
     elif found.st_mode & _GROUP_READS and not guarded.group_may:
         yield warn("secret_files", f"{shown} can be read by its group; it holds {guarded.holds}", mend)
+
+
+def _around(there: Sequence[Guarded]) -> Iterator[Line]:
+    """Directories in which everybody can put another file in the place of one that a secret is read from."""
+    names: dict[Path, list[str]] = {}
+    for each in there:
+        names.setdefault(each.path.resolve().parent, []).append(each.path.name)
+    for directory, held in names.items():
+        mode = directory.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            yield fail(
+                "secret_files",
+                f"{directory} ({stat.S_IMODE(mode):03o}): everybody can write there, and replace {', '.join(held)}",
+                f"chmod o-w {shlex.quote(str(directory))}",
+            )
 
 
 def _short(path: Path) -> str:

@@ -13,6 +13,7 @@ Definition = Mapping[str, Any]
 """An index as listIndexes shows it: `{v, key, name, ...options}`."""
 
 _DECISIVE = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression", "hidden", "wildcardProjection")
+_IDENTITY = ("collation", "partialFilterExpression", "unique", "sparse", "wildcardProjection")
 _BESIDE = ("v", "ns", "name", "key", "background")
 _LIVE = freeze({"$in": [False, None]})
 
@@ -54,6 +55,18 @@ def options_of(have: Definition, asked: Mapping[str, Any]) -> dict[str, Any]:
     if have.get("language_override", "language") != "language":
         found["language_override"] = have["language_override"]
     return found
+
+
+def conflicts(have: Definition, index: Index, asked: Mapping[str, Any]) -> bool:
+    """Whether the server would not build the index beside this one: it has its name, or is the same to the server.
+
+    Two indexes are the same when keys, collation, partial filter, unique and sparse are (MongoDB 5.0 and later:
+    SERVER-47657, SERVER-25023); of text indexes a collection has one.
+    """
+    if have["name"] == index.name or (index.is_text and "weights" in have):
+        return True
+    found = options_of(have, asked)
+    return same_keys(have, index) and all(found.get(option) == asked.get(option) for option in _IDENTITY)
 
 
 def difference(have: Definition, asked: Mapping[str, Any]) -> str:

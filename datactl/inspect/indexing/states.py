@@ -48,6 +48,8 @@ class IndexState:
     prefix_of: str | None = None
     definition: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     """The existing index as listIndexes has it: what is dropped, and put back where its successor cannot be built."""
+    lost: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """An index that a rebuild dropped before it was cut off: put back where this one cannot be built."""
 
     @property
     def existing(self) -> str:

@@ -20,8 +20,9 @@ from typing import Any
 from bson import json_util
 from bson.objectid import ObjectId
 
-from datactl.errors import UsageError
+from datactl.errors import DatabaseError, UsageError
 from datactl.inspect.findings import ABSENT, Finding
+from datactl.schema import Model
 from datactl.vault.findings import CODES as VAULT_CODES
 from datactl.vault.findings import Severity
 
@@ -33,6 +34,8 @@ COPIES = "copies"
 OUTSIDE_WRITES = "outside-writes"
 INDEXES = "indexes"
 VAULT = "vault"
+NOT_DONE = "not_done"
+"""The code, of any check, of one that the server could not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Check:
     sampled: bool = True
 
 
-_VALUE = "datactl update {model} {id} gives it another value; or change what models.yaml says"
+_VALUE = "datactl update {model} {id} --set FIELD=VALUE; or change what models.yaml says"
 _MARKED_ANEW = "datactl restore {model} {id}, then datactl delete {model} {id}"
 _OUTSIDE = "nothing, if your application wrote it; else datactl undo, or datactl update, sets it right"
 
@@ -103,14 +106,15 @@ _REFERENCES = Check(
     {
         "dangling": Code(
             "What it refers to is neither in MongoDB nor in the vault.",
-            "datactl update {model} {id} gives it another value; or bring back what it refers to",
+            "datactl update {model} {id} --set FIELD=ID; or bring back what it refers to",
         ),
         "archived": Code(
-            "What it refers to was archived and is only in the vault.", "datactl restore brings that back"
+            "What it refers to was archived and is only in the vault, which the reference's onDelete does not allow.",
+            "datactl restore brings that back",
         ),
         "deleted": Code(
             "What it refers to is marked deleted, which the reference's onDelete does not allow.",
-            "datactl restore brings that back; or datactl update {model} {id} gives it another value",
+            "datactl restore brings that back; or datactl update {model} {id} --set FIELD=ID",
         ),
     },
 )
@@ -229,6 +233,18 @@ def finding(
     text = id_text(id) if where is None else where
     told = next or CHECKS[check].codes[code].next.format(model=model, id=shlex.quote(text))
     return Finding(check, code, model, text, what, told, id)
+
+
+def not_done(check: str, model: Model, error: DatabaseError) -> Finding:
+    """What is found where the server cannot answer a check, or answers it in part."""
+    return Finding(
+        check,
+        NOT_DONE,
+        model.name,
+        model.collection,
+        f"the check could not be done to its end: {error}",
+        f"the other checks went on; datactl validate {model.name} --only {check} asks again",
+    )
 
 
 def id_text(id: Any) -> str:

@@ -67,5 +67,5 @@ def _collation(index: Index) -> Mapping[str, Any] | None:
 def _shown(model: Model, index: Index, key: Mapping[str, Any]) -> str:
     """`sku = "A1"`; a secret field's value is not told."""
     values = {path: key.get(f"k{n}") for n, path in enumerate(index.paths)}
-    parts = (path if model.is_secret(path) else f"{path} = {described(value)}" for path, value in values.items())
+    parts = (path if model.touches_secret(path) else f"{path} = {described(value)}" for path, value in values.items())
     return f"it has {', '.join(parts)}"

@@ -1,7 +1,8 @@
 """The check `references`: live documents that refer to what is not there.
 
 The server tells the distinct values of a field, which are looked up a few hundred at a time; only for those that lead
-nowhere are the documents that have them looked for.
+nowhere are the documents that have them looked for. What was deleted or archived is missed only where the reference's
+onDelete says what becomes of it: without one a document may outlive what it refers to.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ def lost_values(look: Look, reference: Field, parent: Model, values: Sequence[An
         is_deleted = marked.get(aggregate_key(value))
         if is_deleted is None:
             archived = look.archived is not None and look.archived[parent.name].is_archived(value)
-            found.append(Lost("archived" if archived else "dangling", value))
+            if not archived:
+                found.append(Lost("dangling", value))
+            elif reference.on_delete is not None:
+                found.append(Lost("archived", value))
         elif is_deleted and reference.on_delete is not None:
             found.append(Lost("deleted", value))
     return found
@@ -93,7 +97,7 @@ def _told(look: Look, reference: Field, parent: Model, part: dict[str, Any], los
             code = codes[key]
             named = f"a {parent.name}" if hidden else f"{parent.name} {id_text(value)}"
             what = f"{reference.path} refers to {named}, which {_WHERE[code]}"
-            if code == "deleted":
+            if code != "dangling":
                 what += f" (onDelete: {reference.on_delete})"
             back = None if code == "dangling" or hidden else f"datactl restore {parent.name} {quoted(value)}"
             yield finding(REFERENCES, code, model.name, what, id=row["_id"], next=back)

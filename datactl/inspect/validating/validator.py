@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from datactl.archive import check
-from datactl.errors import VaultDamaged, VaultMismatch
+from datactl.errors import DatabaseError, VaultDamaged, VaultMismatch
 from datactl.inspect.findings import Finding
 from datactl.inspect.indexes import IndexKeeper
 from datactl.inspect.validating import checks
@@ -89,6 +89,13 @@ class Validator:
                 yield from check_vault(self._mongo, self._vault, None if plan.whole_vault else plan.models[0], watch)
 
     def _findings(self, name: str, look: Look) -> Iterator[Finding]:
+        """A check's findings. Where the server cannot answer it, that is one, and the others go on."""
+        try:
+            yield from self._found(name, look)
+        except DatabaseError as error:
+            yield checks.not_done(name, look.model, error)
+
+    def _found(self, name: str, look: Look) -> Iterator[Finding]:
         if name == checks.DUPLICATES:
             return check_duplicates(look, self._keeper)
         if name == checks.INDEXES:

@@ -58,9 +58,11 @@ def test_each_doubtful_value_is_named(
     assert lines[0].next
 
 
-def test_the_options_of_a_uri_whose_password_holds_a_question_mark(tmp_path: Path) -> None:
-    settings = Settings.load({"uri": "mongodb://maria:a?tls=true@db/shop?TLS=false"}, env=GOOD, cwd=tmp_path)
-    assert uri_options(settings) == {"tls": "false"}
+def test_the_options_of_a_uri_are_those_the_driver_reads(tmp_path: Path) -> None:
+    settings = Settings.load({"uri": "mongodb://maria:a@db/shop?TLS=False;appName=a@b"}, env=GOOD, cwd=tmp_path)
+    assert uri_options(settings) == {"tls": "false", "appname": "a@b"}
+    unclear = Settings.load({"uri": "mongodb://maria:a?tls=true@db/shop?TLS=false"}, env=GOOD, cwd=tmp_path)
+    assert uri_options(unclear) == {}
 
 
 def test_secret_fields_without_a_key(tmp_path: Path) -> None:
@@ -166,3 +168,15 @@ def test_who_can_read_the_vault(mode: int, level: Level, tmp_path: Path) -> None
     if level is not Level.OK:
         assert line.next == f"chmod o-rwx {tmp_path / 'vault'}"
         assert "archived documents" in line.what
+
+
+@pytest.mark.parametrize(("mode", "level"), [(0o755, Level.OK), (0o777, Level.FAIL), (0o1777, Level.OK)])
+def test_a_directory_in_which_everybody_can_replace_a_secret(mode: int, level: Level, tmp_path: Path) -> None:
+    around = tmp_path / "around"
+    write(around / ".env", "", 0o600)
+    around.chmod(mode)
+    (line,) = files(around)
+    assert line.level is level
+    if level is Level.FAIL:
+        assert "and replace .env" in line.what
+        assert line.next == f"chmod o-w {around}"

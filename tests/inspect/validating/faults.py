@@ -149,9 +149,9 @@ def _reference_to_itself_gone(seeder: Seeder) -> Expected:
 
 def _archived_parent(seeder: Seeder) -> Expected:
     archived = seeder.mongo.collection("outboxes").find_one({"aggregate": "Person", "reason": "no longer"})
-    made = seeder.city(visits=[{"by": archived["aggregateId"], "note": "n"}])
+    made = seeder.city(warden=archived["aggregateId"])
     return Expected(
-        "references", "archived", "City", str(made), (f"visits.by refers to Person {archived['aggregateId']}",)
+        "references", "archived", "City", str(made), (f"warden refers to Person {archived['aggregateId']}",)
     )
 
 

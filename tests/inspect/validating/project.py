@@ -49,6 +49,7 @@ models:
       capital: bool
       country: {type: string, ref: Country, onDelete: restrict}
       twin: {type: objectId, ref: City}
+      warden: {type: objectId, ref: Person, onDelete: nullify}
       friends: [{type: objectId, ref: City}]
       visits:
         - by: {type: objectId, ref: Person}

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 from bson import ObjectId
 
 from datactl.inspect.validating.documents import PROBLEMS_TOLD, explained
+from datactl.mongo import open_mongo
+from datactl.schema import parse_models
+from tests.engines import TestEngine
+from tests.inspect.posing import PosingProxy
 from tests.inspect.validating.conftest import Shop
 
 MODELS = """
@@ -18,6 +25,9 @@ MODELS = """
       safe: {inner: {type: string, maxLength: 3}, secret: {type: object, secret: true, fields: {pin: string}}}
       keys: {type: map, secret: true, of: {type: int}}
       short: {type: string, secret: true, minLength: 9}
+      cards: [{card: {type: string, secret: true}}]
+      ranked: {type: map, of: {type: object, fields: {pin: {type: string, secret: true}}}}
+      deep: {rank: {type: number, min: 0}}
   Plain:
     enableTimestamps: false
     enableSoftDelete: false
@@ -56,12 +66,22 @@ def test_what_is_inside_of_a_secret_is_not_told(posts: Shop) -> None:
             {"title": "b", "keys": {"a": "hunter2"}},
             {"title": "c", "keys": "hunter2"},
             {"title": "d", "short": "hunter2"},
+            {"title": "e", "safe": "hunter2"},
+            {"title": "f", "cards": "hunter2"},
+            {"title": "g", "cards": ["hunter2"]},
+            {"title": "h", "ranked": {"a": "hunter2"}},
+            {"title": "i", "ranked": "hunter2"},
         ]
     )
     findings = posts.findings("documents")
     assert sorted(each.what for each in findings) == [
+        "/cards expected array",
+        "/cards/0 expected object",
         "/keys expected map",
         "/keys/a expected int",
+        "/ranked expected map",
+        "/ranked/a expected object",
+        "/safe expected object",
         "/safe/secret/pin expected string",
         "/short must have at least 9 characters",
     ]
@@ -105,3 +125,59 @@ def test_a_stopping_watcher_leaves_the_rest_out(posts: Shop) -> None:
     assert next(findings).check == "documents"
     watch.stop = True
     assert list(findings) == []
+
+
+def refusing(engine_port: int, refused: Callable[[Mapping[str, Any]], bool]) -> PosingProxy:
+    """A server that cannot answer some questions."""
+    no = {"ok": 0.0, "errmsg": "query uses a construct that is not supported", "code": 2, "codeName": "BadValue"}
+    return PosingProxy(engine_port, lambda command: no if refused(command) else None)
+
+
+@pytest.fixture
+def refusing_shop(start_engine: Callable[..., TestEngine], tmp_path: Path) -> Iterator[Callable[..., Shop]]:
+    """`refusing_shop(refused)`: the shop on a server that refuses the commands of which `refused` is true."""
+    with ExitStack() as opened:
+
+        def start(refused: Callable[[Mapping[str, Any]], bool]) -> Shop:
+            proxy = refusing(start_engine().port, refused)
+            opened.callback(proxy.close)
+            mongo = open_mongo(proxy.uri, "shop")
+            opened.callback(mongo.close)
+            return Shop(mongo, parse_models(f"models:{MODELS}"), tmp_path)
+
+        yield start
+
+
+def test_where_the_server_cannot_apply_the_rules_they_are_applied_here(refusing_shop: Callable[..., Shop]) -> None:
+    posts = refusing_shop(lambda command: "$jsonSchema" in str(command.get("pipeline")))
+    nan, low, wrong, sound = [ObjectId() for _ in range(4)]
+    posts.rows("Post").insert_many(
+        [
+            {"_id": nan, "title": "a", "deep": {"rank": float("nan")}},
+            {"_id": low, "title": "b", "deep": {"rank": -1}},
+            {"_id": wrong, "title": "c", "numbers": ["x"]},
+            {"_id": sound, "title": "d", "deep": {"rank": 1}},
+        ]
+    )
+    found = posts.findings("documents", model="Post")
+    assert ("rejected", "/deep/rank is NaN, which its min or max does not let through", nan) in [
+        (each.code, each.what, each.id) for each in found
+    ]
+    assert {each.id for each in found} == {nan, low, wrong}
+
+
+def test_a_check_that_the_server_cannot_answer_is_named_and_the_others_go_on(
+    refusing_shop: Callable[..., Shop],
+) -> None:
+    posts = refusing_shop(lambda command: command.get("aggregate") == "posts")
+    posts.rows("Plain").insert_one({"_id": 1, "deleted": True})
+    found = posts.findings("documents,marks,indexes")
+    not_done = [each for each in found if each.code == "not_done"]
+    assert [(each.check, each.model, each.where) for each in not_done] == [
+        ("documents", "Post", "posts"),
+        ("marks", "Post", "posts"),
+    ]
+    assert "not supported" in not_done[0].what
+    assert "--only documents" in not_done[0].next
+    assert ("marks", "no_soft_delete", "Plain") in [(each.check, each.code, each.model) for each in found]
+    assert "index_missing" in {each.code for each in found}
