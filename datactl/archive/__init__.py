@@ -8,9 +8,9 @@ from datactl.archive.binding import Binding, bind, check, epochs_behind
 from datactl.archive.documents import decoded, read_by_id
 from datactl.archive.remover import VaultRemover
 from datactl.archive.reports import ArchivePlan, ArchiveReport, Kept, Settled
+from datactl.archive.restored import Restored, RestoreFailure, RestoreReport
 from datactl.archive.restorer import Restorer
-from datactl.archive.restoring import Restored, RestoreFailure, RestoreReport
-from datactl.archive.rules import due_filter, retention_days
+from datactl.archive.rules import retention_days
 from datactl.archive.whereabouts import (
     ArchivedCopy,
     Listed,
@@ -45,7 +45,6 @@ __all__ = [
     "bind",
     "check",
     "decoded",
-    "due_filter",
     "epochs_behind",
     "how_to_reach",
     "id_key",

@@ -224,7 +224,7 @@ class _Run:
     def _segment(self, writer: SegmentWriter, ledger: Ledger) -> None:
         """One segment from its sealing to its receipt. I1: read back, then committed. I2: committed, then deletes."""
         segment, manifest = self._commit(writer)
-        positions = self._remove(segment)
+        positions = self._remove(segment, manifest)
         with self.watch.around("event", unit="segments"):
             self._record(ledger, manifest, len(positions))
         self.lease.check()
@@ -245,9 +245,9 @@ class _Run:
             watch=self.watch,
         )
 
-    def _remove(self, segment: VerifiedSegment) -> list[int]:
+    def _remove(self, segment: VerifiedSegment, manifest: Manifest) -> list[int]:
         """Positions that are out of MongoDB now. The bytes compared are those read back, not those sent."""
-        removal = Removal(self.mongo, self.model, self.fence.touch, self.clock)
+        removal = Removal(self.mongo, self.vault, self.model, manifest, self.namespaces, self.fence.touch, self.clock)
         positions: list[int] = []
         for chunk in segment.chunks():
             with self.watch.around("delete", len(positions), segment.documents):

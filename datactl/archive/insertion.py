@@ -62,7 +62,7 @@ class Insertion:
             attempts += 1
             if attempts > 1 and self._is_done(session, origin):
                 return  # it was committed, and the answer was lost
-            self._preflight(session, document)
+            self._preflight(session, document, retrieved.document)
             self._insert(session, document)
             check()
             owe(
@@ -113,14 +113,26 @@ class Insertion:
             values: dict[str, Any] = bson.decode(bare, CODEC)
             return bson.encode(with_values(values, self.set), codec_options=CODEC)
 
-    def _preflight(self, session: ClientSession, document: bytes) -> None:
+    def _preflight(self, session: ClientSession, document: bytes, archived: bytes) -> None:
         if self.as_archived and has_mark(document, self.model.marks.deleted):
             return  # it stays a deleted document: unique keys and references do not count for it
-        # The repository's own rule, which looks at documents that are about to lose their mark.
-        asked = decoded(document) | ({self.model.marks.deleted: True} if self.model.soft_delete else {})
-        (refusal,) = Preflight(self.model, self.mongo, self.registry, self.together).refusals(session, [asked])
+        marks = decoded(archived) if self.model.soft_delete else {}
+        told = {name: marks[name] for name in (self.model.marks.deleted_op,) if name in marks}
+        refusal = self._refusal(session, decoded(document) | told, self.together)
         if refusal is not None:
             raise refusal
+
+    def refusal(self, document: bytes, together: Together) -> RestoreConflict | None:
+        """What stands against a document that is to be live again, as it is now; outside of any transaction."""
+        return self._refusal(None, with_values(decoded(document), self.set), together)
+
+    def _refusal(
+        self, session: ClientSession | None, document: Mapping[str, Any], together: Together | None
+    ) -> RestoreConflict | None:
+        # The repository's own rule, which looks at documents that are about to lose their mark.
+        asked = {**document, **({self.model.marks.deleted: True} if self.model.soft_delete else {})}
+        (refusal,) = Preflight(self.model, self.mongo, self.registry, together).refusals(session, [asked])
+        return refusal
 
     def _insert(self, session: ClientSession, document: bytes) -> None:
         raw: Any = RawBSONDocument(document, DEFAULT_RAW_BSON_OPTIONS)

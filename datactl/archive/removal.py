@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from pymongo.client_session import ClientSession
 
 from datactl.archive.documents import has_mark, ids_filter, read_by_id
 from datactl.archive.holds import held_of
+from datactl.archive.outranked import outranked
 from datactl.archive.removed import removed_last
 from datactl.archive.rules import Outcome, ageing, outcome
 from datactl.errors import DatabaseError
@@ -17,7 +18,7 @@ from datactl.mongo import Mongo, mapping_errors
 from datactl.records.clock import ServerClock
 from datactl.schema import Model
 from datactl.steps import Watcher
-from datactl.vault import StoredDocument, normalise_id_key
+from datactl.vault import Manifest, StoredDocument, Vault, normalise_id_key
 
 Guard = Callable[[ClientSession], None]
 """Proves inside a transaction that the run still holds its lease, or it cannot commit. Raises LeaseLost."""
@@ -28,11 +29,15 @@ class Removal:
     """How documents of one model leave MongoDB.
 
     `guard` is called in every transaction, after the deletes. `due_before` None: the bytes were due when this run
-    copied them, so equal bytes are due bytes; else due is asked of the server in the same snapshot.
+    copied them, so equal bytes are due bytes; else due is asked of the server in the same snapshot. `manifest` is that
+    of the copies they leave with; `namespaces`: whose segments are this model's.
     """
 
     mongo: Mongo
+    vault: Vault
     model: Model
+    manifest: Manifest
+    namespaces: Container[str]
     guard: Guard
     clock: ServerClock
     due_before: datetime | None = None
@@ -70,7 +75,15 @@ class Removal:
             if found is Outcome.CHANGED and document and self._unmarked(copy.document, document):
                 found = Outcome.RESTORED
             outcomes.append(found)
-        return self._with_removals(session, chunk, outcomes)
+        return self._with_removals(session, chunk, self._with_newer(chunk, outcomes))
+
+    def _with_newer(self, chunk: Sequence[StoredDocument], outcomes: list[Outcome]) -> list[Outcome]:
+        """Of those that are equal: one that a removal copied since, and a restore brought back, leaves another time."""
+        equal = [copy for copy, found in zip(chunk, outcomes, strict=True) if found is Outcome.REMOVE]
+        newer = outranked(self.vault, self.manifest, equal, self.namespaces) if equal else frozenset()
+        return [
+            Outcome.OUTRANKED if copy.position in newer else found for copy, found in zip(chunk, outcomes, strict=True)
+        ]
 
     def _with_removals(
         self, session: ClientSession, chunk: Sequence[StoredDocument], outcomes: list[Outcome]

@@ -19,7 +19,8 @@ from datactl.archive.holds import ensure_holds_index
 from datactl.archive.insertion import Insertion
 from datactl.archive.removing import VaultRemoval
 from datactl.archive.reports import Tally
-from datactl.archive.restoring import RestoreJob, RestoreReport
+from datactl.archive.restored import RestoreReport
+from datactl.archive.restoring import RestoreJob
 from datactl.archive.rules import BY_DELETE
 from datactl.archive.whereabouts import id_key, restored_by_now, settled_by_now, split_by_namespace
 from datactl.errors import VaultDamaged

@@ -13,6 +13,7 @@ from pymongo.client_session import ClientSession
 
 from datactl.archive.committing import commit_segment
 from datactl.archive.documents import decoded, read_by_id
+from datactl.archive.outranked import outranked
 from datactl.archive.packing import Looked, Packing
 from datactl.archive.removal import delete_compared
 from datactl.archive.removed import left_with, removed_row
@@ -26,7 +27,7 @@ from datactl.records.remover import Allow, Fate, Inside, Refusals, Removed
 from datactl.records.writing import seq_was_taken
 from datactl.schema import Model
 from datactl.steps import Watcher
-from datactl.vault import Manifest, SegmentName, SegmentWriter, StoredDocument, Unreadable, Vault, VerifiedSegment
+from datactl.vault import Manifest, SegmentName, SegmentWriter, StoredDocument, Vault, VerifiedSegment
 from datactl.vault.segment import MEMBER_BYTES
 
 _SEQ_TRIES = 10
@@ -196,7 +197,9 @@ class VaultRemoval:
         stored = dict(read_by_id(self._mongo, self._model.collection, keys, session=session))
         found = [outcome(copy.document, stored.get(copy.id_key)) for copy in chunk]
         equal = [copy for copy, each in zip(chunk, found, strict=True) if each is Outcome.REMOVE]
-        going = self._not_copied_since(manifest, equal)
+        newer = outranked(self._vault, manifest, equal, self._namespaces)
+        self._overtaken = self._overtaken or bool(newer)
+        going = [copy for copy in equal if copy.position not in newer]
         errors = [None] * len(going) if refusals is None else refusals(session, [decoded(c.document) for c in going])
         refused = {copy.position: error for copy, error in zip(going, errors, strict=True) if error is not None}
         seqs = self._take_out(session, manifest, [copy for copy in going if copy.position not in refused])
@@ -230,24 +233,6 @@ class VaultRemoval:
         with mapping_errors("recording removed documents"):
             insert_rows(self._mongo, session, rows)
         return {copy.position: seq for copy, seq in zip(going, seqs, strict=True)}
-
-    def _not_copied_since(self, manifest: Manifest, equal: Sequence[StoredDocument]) -> list[StoredDocument]:
-        """Those of which no segment of a higher rank has a copy. Others are copied anew, under a rank above that one.
-
-        Of the copies of a document the highest rank counts. Whoever took it out with a higher one, and brought it back,
-        had put that manifest before: it is listed now, for the documents were just found in the snapshot.
-        """
-        later = self._vault.by_rank(self._model.name, after=manifest.name)
-        newer = [
-            each
-            for each in later
-            if each.rank > manifest.rank and (isinstance(each, Unreadable) or each.namespace in self._namespaces)
-        ]
-        if not newer:
-            return list(equal)
-        free = [copy for copy in equal if not any(self._vault.locate(self._model.name, copy.id_key, within=newer))]
-        self._overtaken = self._overtaken or len(free) < len(equal)
-        return free
 
 
 def _told(each: Looked) -> Removed:

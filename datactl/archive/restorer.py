@@ -11,7 +11,8 @@ from datactl.archive.binding import check
 from datactl.archive.holds import ensure_holds_index
 from datactl.archive.insertion import Insertion
 from datactl.archive.remover import VaultRemover
-from datactl.archive.restoring import RestoreJob, RestoreReport
+from datactl.archive.restored import RestoreReport
+from datactl.archive.restoring import RestoreJob
 from datactl.archive.whereabouts import Whereabouts, find_document, how_to_reach, id_key
 from datactl.errors import BadId, NotFound, Problem, RestoreConflict, UsageError
 from datactl.events import ensure_outbox_indexes
@@ -162,7 +163,7 @@ def _with_group(
         if group is None:
             report = job(context, None).run([id])
             return replace(report, deleted_by=deleted_by, emptied=regrouping.emptied_by(deleted_by))
-        context = regrouping.begun(id, context)
+        context = regrouping.begun(id, group, context)
 
         def bring_back() -> RestoreReport:
             report = job(context, group.has).run([id])
@@ -189,7 +190,7 @@ def _with_groups(regrouping: Regrouping, report: RestoreReport, context: Context
         with regrouping.group_of(each) as group:
             if group is None or stopped:
                 continue
-            own = regrouping.begun(each, replace(context, op=new_op()))
+            own = regrouping.begun(each, group, replace(context, op=new_op()))
             try:
                 _, came = regrouping.restore(each, group, own, lambda: None, watch=watch)
             except RestoreConflict as error:

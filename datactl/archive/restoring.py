@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from pymongo.client_session import ClientSession
 
 from datactl.archive.documents import decoded
+from datactl.archive.each_other import EachOther, only_references
 from datactl.archive.evidence import Origin
 from datactl.archive.holds import held_of, hold, release
 from datactl.archive.insertion import Insertion
 from datactl.archive.owed import Owed, owed, pay
+from datactl.archive.restored import Restored, RestoreFailure, RestoreReport
 from datactl.archive.unoffered import not_offered
 from datactl.archive.whereabouts import (
-    ArchivedCopy,
     Listed,
     Place,
     as_copy,
@@ -34,17 +35,15 @@ from datactl.errors import (
     DatactlError,
     DocumentRejected,
     NotFound,
-    PartlyDone,
-    Problem,
     RestoreConflict,
     UsageError,
     VaultDamaged,
 )
+from datactl.events import aggregate_key
 from datactl.mongo import Mongo
 from datactl.records import Repository
 from datactl.records.ledger import Ledger, State
 from datactl.records.operations import Context
-from datactl.records.results import Along
 from datactl.schema import Model
 from datactl.steps import Watcher
 from datactl.vault import Candidate, Manifest, Retrieved, Vault, archived_copy
@@ -64,70 +63,6 @@ _LOOKS = 5
 
 class _OtherCopy(Exception):
     """The copy that was looked up is not the one that is offered now: the transaction is given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """One document that is back. `came_from` is where it was; an archived one names its copy."""
-
-    id: Any
-    came_from: Place
-    copy: ArchivedCopy | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreFailure:
-    """One document that did not come back, and the error that says why."""
-
-    id: Any
-    error: DatactlError
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreReport:
-    """What became of each document. `unchanged` were live already; `left` were not reached when stopped.
-
-    `along`: what came back with them, by model, for it was deleted with them; `left_along` is what did not, and why.
-    `deleted_by`: the operation that had deleted the only one asked for; `emptied`: how many references of which models
-    that one emptied, which stay so.
-    """
-
-    op: str
-    model: str
-    restored: tuple[Restored, ...]
-    unchanged: tuple[Any, ...]
-    failed: tuple[RestoreFailure, ...]
-    stopped: bool
-    left: int
-    along: Along = field(default_factory=dict)
-    left_along: tuple[Problem, ...] = ()
-    deleted_by: str | None = None
-    emptied: Mapping[str, int] = field(default_factory=dict)
-
-    def raise_failures(self) -> None:
-        """The error of the only document that was asked for; PartlyDone where one of several failed."""
-        if not self.failed:
-            if self.left_along:
-                raise PartlyDone(
-                    f"{len(self.left_along):,} documents that were deleted with it did not come back",
-                    why=self.left_along[0].what,
-                    next="change what stands against them, then restore it again",
-                    problems=self.left_along,
-                    op=self.op,
-                )
-            return
-        if len(self.failed) == 1 and not self.restored and not self.unchanged and not self.left:
-            raise self.failed[0].error
-        first = self.failed[0].error
-        raise PartlyDone(
-            f"{len(self.failed)} of {len(self.restored) + len(self.unchanged) + len(self.failed)} documents "
-            f"of {self.model} did not come back",
-            why=str(first),
-            next=first.next,
-            problems=first.problems,
-            op=self.op,
-            failed=[{"id": str(each.id), "code": each.error.code, "what": str(each.error)} for each in self.failed],
-        )
 
 
 class RestoreJob:
@@ -224,8 +159,49 @@ class RestoreJob:
             self._watch.progress(KIND, done, len(ids))
             if len(self._owed) >= RECEIPT_DOCUMENTS:
                 self._pay()
+        self._restore_each_other()
         self._pay()
         return done
+
+    def _restore_each_other(self) -> None:
+        """Again those against which nothing but references to each other stands: a parent may come after its child."""
+        waiting = {aggregate_key(each.id): each for each in self._failed if only_references(each.error)}
+        if len(waiting) < 2 or self._named is not None:
+            return
+        each_other = EachOther(self._model, waiting, self._insertion.together)
+        for key, failure in waiting.items():
+            document = self._to_come(id_key(failure.id))
+            if document is None or self._insertion.refusal(document, each_other.asked_by(key)) is not None:
+                each_other.stays(key)
+        coming = each_other.coming()
+        self._insertion = replace(self._insertion, together=each_other.together)
+        for failure in [waiting[key] for key in coming]:
+            if self._watch.stopping():
+                break
+            self._failed.remove(failure)
+            try:
+                self._restore(failure.id)
+            except _OF_ONE_DOCUMENT as error:
+                self._failed.append(RestoreFailure(failure.id, error))
+            if len(self._owed) >= RECEIPT_DOCUMENTS:
+                self._pay()
+
+    def _to_come(self, key: bytes) -> bytes | None:
+        """The document as it is: marked in MongoDB, or as the vault offers it."""
+        document = stored_document(self._mongo, self._model, key)
+        if document is not None:
+            return document if place_of(self._model, document) is Place.MARKED else None
+        offered = self._offered(key)
+        return None if offered is None else offered.document
+
+    def _offered(self, key: bytes) -> Retrieved | None:
+        return self._vault.retrieve(
+            self._model.name,
+            key,
+            absent=True,
+            within=self._segments,
+            settled=lambda copy: settled_by_now(self._mongo, self._model, key, copy),
+        )
 
     @cached_property
     def _listed(self) -> tuple[Listed, Listed]:
@@ -333,17 +309,7 @@ class RestoreJob:
             raise _OtherCopy
 
     def _bring_back_what_is_offered(self, id: Any, key: bytes) -> None:
-        retrieved = (
-            self._vault.retrieve(
-                self._model.name,
-                key,
-                absent=True,
-                within=self._segments,
-                settled=lambda copy: settled_by_now(self._mongo, self._model, key, copy),
-            )
-            if self._named is None
-            else self._retrieve_named(id, key, self._named)
-        )
+        retrieved = self._offered(key) if self._named is None else self._retrieve_named(id, key, self._named)
         if retrieved is None:
             raise not_offered(self._mongo, self._vault, self._model, id, key, *self._listed)
         with self._watch.around("insert"):

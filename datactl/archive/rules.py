@@ -44,11 +44,6 @@ def cutoff(now: datetime, days: int) -> datetime:
         return _OLDEST
 
 
-def due_filter(model: Model, before: datetime) -> dict[str, Any]:
-    """The marked documents dated before `before`. A date only compares with dates: undated marks are not matched."""
-    return {model.marks.deleted: True, model.marks.deleted_at: {"$lt": before}}
-
-
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Documents that age: those that `match`, by the date in `field`."""
@@ -146,6 +141,7 @@ class Outcome(StrEnum):
     RESTORED = "restored"  # changed, and without a mark
     HELD = "held"
     NOT_DUE = "not due"
+    OUTRANKED = "copied since"  # a segment of a higher rank has a copy, and that one counts
 
     @property
     def is_out(self) -> bool:

@@ -142,12 +142,22 @@ class Settlement:
     def _finish(self, manifest: Manifest, segment: VerifiedSegment, tally: Tally, watch: Watcher) -> None:
         # Its run may have died between writing the manifest and making its name durable (I2).
         self.vault.confirm(manifest)
-        removal = Removal(self.mongo, self.model, self.lease.touch, self.clock, due_before=self.before)
+        removal = Removal(
+            self.mongo,
+            self.vault,
+            self.model,
+            manifest,
+            self.namespaces,
+            self.lease.touch,
+            self.clock,
+            due_before=self.before,
+        )
         positions: list[int] = []
-        repeated = segment.repeated()
+        # Of several copies of one document the last is the one that was read last: it alone is looked at. Nor is one
+        # that a restore brought back: no copy of its rank is offered any more. Such a document is copied anew.
+        passed_over = segment.repeated().union(self.vault.receipts(manifest).restored)
         for copies in segment.chunks():
-            # Of several copies of one document the last is the one that was read last: it alone is looked at.
-            chunk = [copy for copy in copies if copy.position not in repeated] if repeated else copies
+            chunk = [copy for copy in copies if copy.position not in passed_over] if passed_over else copies
             self.lease.check()
             with watch.around("settle.delete", total=len(chunk)):
                 outcomes = removal.remove(chunk, watch)

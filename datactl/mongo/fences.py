@@ -93,18 +93,15 @@ def raise_fences(mongo: Mongo, lease: str, epoch: int) -> None:
     """
 
     # In a transaction the row that is held up answers at once, as a conflict to try again, instead of blocking the
-    # connection for as long as the other transaction lives.
-    def lift(session: ClientSession) -> int:
-        return (
-            mongo.collection(FENCES)
-            .update_many({"lease": lease, "epoch": {"$lt": epoch}}, {"$set": {"epoch": epoch}}, session=session)
-            .matched_count
+    # connection for as long as the other transaction lives. One pass sees every row: a transaction that makes one
+    # writes the holder's first fence as well, so it is in this snapshot, or in conflict with this one.
+    def lift(session: ClientSession) -> None:
+        mongo.collection(FENCES).update_many(
+            {"lease": lease, "epoch": {"$lt": epoch}}, {"$set": {"epoch": epoch}}, session=session
         )
 
     try:
-        # A second pass sees rows that a transaction committed while the first one waited for it.
-        while mongo.transaction(lift):
-            pass
+        mongo.transaction(lift)
     except WriteConflict as error:
         raise Locked(
             f"{lease} is locked by a transaction of the run before",

@@ -48,6 +48,12 @@ class FileStore:
                 size = _write_new_file(temporary, data)
                 try:
                     target.hardlink_to(temporary)
+                except PermissionError as error:
+                    if error.errno != errno.EPERM:
+                        raise
+                    # A file was just made there, so it is not this user that may not: link(2) says EPERM, too, where
+                    # the file system has no hard links.
+                    raise OSError(errno.EOPNOTSUPP, os.strerror(error.errno)) from error
                 except FileExistsError:
                     # Whoever finds its own object here counts it as stored, so the name has to be durable as well.
                     _fsync_directory(target.parent)

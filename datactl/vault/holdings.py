@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from datactl.vault.manifest import Manifest
-from datactl.vault.receipts import Receipts
+from datactl.vault.receipts import Bitmap, Receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Holdings:
         """Counted. A segment without receipt counts whole: its run is not done."""
         number = documents = raw_bytes = stored_bytes = 0
         for manifest, receipts in segments:
-            held = manifest.documents if receipts.deleted is None else len(receipts.deleted)
+            left = Bitmap.full(manifest.documents) if receipts.deleted is None else receipts.deleted
             number += 1
-            documents += max(0, held - len(receipts.restored))
+            documents += len(left - receipts.restored)
             raw_bytes += manifest.raw_bytes
             stored_bytes += manifest.segment.size
         return cls(number, documents, raw_bytes, stored_bytes)

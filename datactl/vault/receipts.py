@@ -66,6 +66,11 @@ class Bitmap:
             raise ValueError("bitmaps of different sizes")
         return Bitmap(self.size, bytes(a | b for a, b in zip(self.bits, other.bits, strict=True)))
 
+    def __sub__(self, other: Bitmap) -> Bitmap:
+        if self.size != other.size:
+            raise ValueError("bitmaps of different sizes")
+        return Bitmap(self.size, bytes(a & ~b for a, b in zip(self.bits, other.bits, strict=True)))
+
     def __ge__(self, other: Bitmap) -> bool:
         """Whether every position of `other` is in this set too."""
         return (self | other).bits == self.bits

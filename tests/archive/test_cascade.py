@@ -41,6 +41,9 @@ models:
     enableSoftDelete: false
     fields:
       folder: {type: objectId, ref: Folder, onDelete: restrict}
+  Stamp:
+    fields:
+      page: {type: objectId, ref: Page, onDelete: restrict}
   Link:
     fields:
       to: {type: objectId, ref: Folder, onDelete: nullify}
@@ -187,6 +190,49 @@ def test_what_restricts_a_removal_and_came_in_between_brings_it_back(cabinet: Ca
     after = cabinet.everything()
     assert len(after.pop("Seal")) == 1
     before.pop("Seal")
+    assert after == before
+
+
+def test_what_restricts_below_a_removed_one_brings_back_all_from_the_top(cabinet: Cabinet) -> None:
+    owner, _ = fill(cabinet)
+    before = cabinet.everything()
+    inner = next(row["_id"] for row in before["Folder"].values() if row["name"] == "inner")
+
+    def act() -> None:
+        cabinet.make("Seal", folder=inner)
+
+    with pytest.raises(Restricted, match="Seal"):
+        cabinet.repository("Owner").delete(owner, watch=At("remove", When.AFTER, act))
+    after = cabinet.everything()
+    assert len(after.pop("Seal")) == 1
+    before.pop("Seal")
+    assert after == before
+
+
+def test_what_restricts_below_one_that_was_archived_since_brings_back_all_from_the_top(
+    cabinet: Cabinet, mongo: Mongo
+) -> None:
+    owner, _ = fill(cabinet)
+    before = cabinet.everything()
+    page = next(iter(before["Page"]))
+
+    def act() -> None:
+        archiver = Archiver(mongo, cabinet.vault, MODELS, actor="ann")
+        archiver.run(archiver.plan("Page", 0))
+        cabinet.make("Stamp", page=page)
+
+    class Scans(At):
+        """Not the first `cascade`, but that of the scans: the pages are marked by then."""
+
+        def see(self, step: Step) -> None:
+            if cabinet.all("Page") == {}:
+                super().see(step)
+
+    with pytest.raises(Restricted, match="Stamp"):
+        cabinet.repository("Owner").delete(owner, watch=Scans("cascade", When.BEFORE, act))
+    after = cabinet.everything()
+    assert len(after.pop("Stamp")) == 1
+    before.pop("Stamp")
     assert after == before
 
 

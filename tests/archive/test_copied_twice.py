@@ -17,7 +17,7 @@ from datactl.records.clock import ServerClock
 from datactl.schema import Registry, define_model
 from datactl.steps import Step, Watcher
 from datactl.vault import Manifest, SegmentName, SegmentWriter
-from tests.archive.desk import Desk
+from tests.archive.desk import Desk, account
 
 
 class AtFirst(Watcher):
@@ -115,7 +115,10 @@ def test_one_that_is_met_twice_unchanged(desk: Desk, monkeypatch: pytest.MonkeyP
 def committed(desk: Desk, documents: Sequence[bytes]) -> Manifest:
     """A segment of an earlier epoch without receipt, whatever is in it."""
     run(desk)
-    name = SegmentName.new(desk.vault.latest_epoch("Post"), 900)
+    return committed_at(desk, SegmentName.new(desk.vault.latest_epoch("Post"), 900), documents)
+
+
+def committed_at(desk: Desk, name: SegmentName, documents: Sequence[bytes]) -> Manifest:
     writer = SegmentWriter(f"{desk.mongo.database.name}.posts", "Post", name=name)
     assert writer.add_many(documents) == len(documents)
     vault, sealed = desk.vault, writer.finish()
@@ -161,11 +164,31 @@ def test_the_copy_that_left_is_offered_though_another_one_is_in_its_segment(desk
     assert desk.posts.find_one({"_id": 7})["views"] == 1
 
 
+def test_a_document_that_was_removed_and_brought_back_while_the_run_copies(desk: Desk) -> None:
+    """A removal holds no lease of the model. Its copy ranks higher and was brought back: a lower one is not offered."""
+    before = desk.insert(desk.marked(5))
+    (key, raw) = next(iter(before.items()))
+
+    def remove_and_bring_back() -> None:
+        newer = committed_at(desk, SegmentName.new(desk.vault.claim_epoch("Post"), 1), [raw])
+        desk.vault.put_deleted_receipt(newer, [0], op="01K6ZR7M")
+        desk.vault.put_restored_receipt(newer, [0], op="01K6ZR7N")
+
+    report = run(desk, watch=AtFirst("manifest.put", "after", remove_and_bring_back))
+    assert (report.archived, report.kept_counts) == (4, {"copied since": 1})
+    assert desk.live() == {key: raw}
+    assert run(desk).archived == 1
+    assert account(desk, before).archived == 5
+    desk.restorer().restore("Post", [bson.decode(raw)["_id"]]).raise_failures()
+
+
 def test_equal_documents_in_one_transaction_are_deleted_once(desk: Desk) -> None:
     (document,) = desk.marked(1)
+    manifest = committed(desk, [bson.encode(document)])
     (key,) = desk.insert([document])
     raw = desk.live()[key]
-    take_out = removal.Removal(desk.mongo, desk.model, lambda session: None, ServerClock(desk.mongo))
+    clock, own = ServerClock(desk.mongo), {manifest.namespace}
+    take_out = removal.Removal(desk.mongo, desk.vault, desk.model, manifest, own, lambda session: None, clock)
     chunk = [removal.StoredDocument(0, key, raw), removal.StoredDocument(1, key, raw)]
     assert [outcome.is_out for outcome in take_out.remove(chunk, Watcher())] == [True, True]
     assert desk.live() == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ import pytest
 
 from datactl.archive import removal
 from datactl.archive.documents import ids_filter
+from datactl.archive.holds import HOLDS
 from datactl.errors import DatabaseError, StoreFull, VaultDamaged
 from datactl.objects import files
+from datactl.schema import Registry, define_model
 from datactl.vault import Aborted, SegmentName, SegmentWriter
 from datactl.vault.names import manifest_key
 from tests.archive.desk import Desk, account, desk_at
+from tests.archive.removing import At
 from tests.archive.stores import WrappedStore
+from tests.mongo.answers import lose_the_reply
 
 DUE = 40
 
@@ -25,9 +30,9 @@ def run(desk: Desk, days: int = 90) -> Any:
     return archiver.run(archiver.plan("Post", days))
 
 
-def left_behind(desk: Desk, at: str) -> dict[bytes, bytes]:
+def left_behind(desk: Desk, at: str, documents: list[dict[str, Any]] | None = None) -> dict[bytes, bytes]:
     """Due documents, and a run over them that failed before it could put an object under `at`."""
-    before = desk.insert(desk.marked(DUE))
+    before = desk.insert(documents or desk.marked(DUE))
     inner = desk.store
     desk.store = store = WrappedStore(inner)
 
@@ -109,14 +114,69 @@ def test_documents_that_are_not_due_today_stay(desk: Desk) -> None:
 
 
 def test_held_documents_stay(desk: Desk) -> None:
-    """Brought back as they were while the segment had no receipt yet."""
-    before = left_behind(desk, "receipts/")
+    before = committed_and_still_there(desk)
     ids = [bson.decode(document)["_id"] for document in list(before.values())[:3]]
     desk.restorer().restore("Post", ids, as_archived=True).raise_failures()
     report = run(desk)
     assert (report.settled.archived, report.settled.kept, report.archived) == (DUE - 3, 3, 0)
     found = account(desk, before)
     assert (found.live, found.archived) == (3, DUE - 3)
+
+
+def test_documents_brought_back_as_they_were_stay(desk: Desk) -> None:
+    """While the segment had no receipt yet."""
+    before = left_behind(desk, "receipts/")
+    ids = [bson.decode(document)["_id"] for document in list(before.values())[:3]]
+    desk.restorer().restore("Post", ids, as_archived=True).raise_failures()
+    report = run(desk)
+    assert (report.settled.archived, report.settled.kept, report.archived) == (DUE - 3, 0, 0)
+    found = account(desk, before)
+    assert (found.live, found.archived) == (3, DUE - 3)
+
+
+def end_holds(desk: Desk) -> None:
+    """What thirty days do."""
+    past = desk.mongo.server_time() - timedelta(seconds=1)
+    desk.mongo.collection(HOLDS).update_many({}, {"$set": {"until": past}})
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_one_that_was_brought_back_before_the_settlement_is_copied_anew(desk: Desk, marked: bool) -> None:
+    """No copy of that rank is offered any more: to take it out with one would be to lose it."""
+    if marked:
+        before = left_behind(desk, "receipts/")
+    else:
+        archive = {"after": "90 days", "select": {"by": "at", "where": {"title": "x"}}}
+        fields = {"title": "string", "at": "date"}
+        desk.registry = Registry([define_model("Post", fields, archive=archive, additional_fields=True)])
+        old = desk.mongo.server_time() - timedelta(days=200)
+        before = left_behind(desk, "receipts/", [{"_id": number, "title": "x", "at": old} for number in range(DUE)])
+    assert desk.live() == {}
+    ids = [bson.decode(document)["_id"] for document in list(before.values())[:3]]
+    desk.restorer().restore("Post", ids, as_archived=marked).raise_failures()
+    end_holds(desk)
+    report = run(desk)
+    assert (report.settled.archived, report.archived, desk.live()) == (DUE - 3, 3, {})
+    assert account(desk, before).archived == DUE
+    assert desk.vault.holdings("Post").documents == DUE
+    desk.restorer().restore("Post", ids).raise_failures()
+
+
+def test_one_that_was_copied_anew_and_brought_back_stays_for_an_older_segment(desk: Desk) -> None:
+    """The older one could not be read for a while, and kept nothing waiting."""
+    before = committed_and_still_there(desk)
+    (manifest,) = desk.vault.manifests("Post")
+    path = desk.directory / manifest.segment_key
+    whole = damage(path)
+    assert run(desk).archived == DUE
+    ids = [bson.decode(document)["_id"] for document in before.values()]
+    desk.restorer().restore("Post", ids[:3], as_archived=True).raise_failures()
+    end_holds(desk)
+    path.write_bytes(whole)
+    report = run(desk)
+    assert (report.settled.kept, report.archived, desk.live()) == (3, 3, {})
+    desk.restorer().restore("Post", ids, as_archived=True).raise_failures()
+    assert desk.live() == before
 
 
 def test_a_manifest_is_durable_before_anything_is_deleted_for_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +265,21 @@ def test_the_ledger_tells_what_became_of_a_killed_run(desk: Desk) -> None:
     killed = ops.find_one({"_id": {"$ne": report.op}})
     assert killed is not None
     assert (killed["state"], killed["error"], killed["settledBy"]) == ("failed", "killed", report.op)
+    own = ops.find_one({"_id": report.op})
+    assert own is not None
+    assert (own["state"], own.get("error"), own.get("settledBy")) == ("done", None, None)
+
+
+def test_documents_that_left_in_a_commit_without_answer_count_as_archived(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tried again, the transaction finds nothing: it was this run that took them out."""
+    before = desk.insert(desk.marked(DUE))
+    watch = At("delete", "before", lambda: lose_the_reply(monkeypatch))
+    archiver = desk.archiver()
+    report = archiver.run(archiver.plan("Post", 90), watch=watch)
+    assert (report.archived, report.kept_counts) == (DUE, {})
+    assert account(desk, before).archived == DUE
 
 
 def test_a_server_that_deletes_less_than_was_compared(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pymongo.client_session import ClientSession
-from pymongo.errors import AutoReconnect, OperationFailure
+from pymongo import MongoClient
+from pymongo.monitoring import CommandListener
 
 from datactl.errors import DuplicateKey, LeaseLost, Locked
 from datactl.mongo import Fence, Holder, Lease, Mongo
 from datactl.mongo.fences import FENCES, open_first_fence
 from datactl.mongo.leases import LEASES
+from tests.mongo.answers import Between, lose_the_reply
 from tests.mongo.waiting import until
 
 NAME = "archive:Post"
@@ -214,24 +215,6 @@ def test_a_holder_that_was_overtaken_before_its_first_fence_makes_none(mongo: Mo
         assert [found["_id"] for found in mongo.collection(FENCES).find()] == [str(taker._token)]
 
 
-def lose_the_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next commit is done, its answer is lost, and the server has forgotten the transaction when asked again."""
-    real = ClientSession.commit_transaction
-    lost: list[ClientSession] = []
-
-    def commit(session: ClientSession) -> None:
-        if lost:
-            monkeypatch.undo()
-            raise OperationFailure("no such transaction", 251, {"errorLabels": ["TransientTransactionError"]})
-        real(session)
-        lost.append(session)
-        error = AutoReconnect("connection closed")
-        error._add_error_label("UnknownTransactionCommitResult")
-        raise error
-
-    monkeypatch.setattr(ClientSession, "commit_transaction", commit)
-
-
 def test_a_fence_is_made_once_though_the_reply_to_its_commit_is_lost(
     mongo: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,3 +240,117 @@ def test_a_lease_that_is_held_is_not_free(mongo: Mongo) -> None:
     Lease.wait_until_free(mongo, NAME)
     Paused(Lease.acquire(mongo, NAME, ttl_s=1))
     Lease.wait_until_free(mongo, NAME, wait_s=30)
+
+
+@pytest.fixture
+def listening(mongo: Mongo, engine_uri: str) -> Iterator[Callable[[CommandListener], Mongo]]:
+    """The same database as another process sees it, whose commands a listener is told."""
+    opened: list[Mongo] = []
+
+    def listen(listener: CommandListener) -> Mongo:
+        client: MongoClient[dict[str, Any]] = MongoClient(
+            engine_uri, event_listeners=[listener], tz_aware=True, retryWrites=False
+        )
+        opened.append(Mongo(client, client[mongo.database.name]))
+        return opened[-1]
+
+    yield listen
+    for each in opened:
+        each.close()
+
+
+def test_one_of_two_that_find_it_free_takes_it(mongo: Mongo, listening: Callable[[CommandListener], Mongo]) -> None:
+    """The other one came between the reading of the row and its writing: two holders of one epoch fence nobody."""
+    with Lease.acquire(mongo, NAME):
+        pass
+    between = Between("find", LEASES)
+    late = listening(between)
+    first: list[Lease] = []
+    between.act = lambda: first.append(Lease.acquire(mongo, NAME))
+    with pytest.raises(Locked):
+        Lease.acquire(late, NAME)
+    mongo.transaction(first[0].touch)
+    assert (row(mongo)["epoch"], row(mongo)["token"]) == (2, first[0]._token)
+    first[0].release()
+
+
+def test_a_holder_that_wakes_up_while_it_is_taken_over_keeps_it(
+    mongo: Mongo, listening: Callable[[CommandListener], Mongo]
+) -> None:
+    holder = Paused(Lease.acquire(mongo, NAME)).lease
+    expire(mongo)
+    between = Between("find", LEASES)
+    late = listening(between)
+    between.act = holder._beat
+    with pytest.raises(Locked):
+        Lease.acquire(late, NAME)
+    mongo.transaction(holder.touch)
+    holder.release()
+
+
+def test_giving_back_leaves_the_fences_of_the_next_holder(
+    mongo: Mongo, listening: Callable[[CommandListener], Mongo]
+) -> None:
+    """Who waited has it before the one who gives it back has cleared its own fences away."""
+    between = Between("update", LEASES)
+    leaving = Lease.acquire(listening(between), NAME)
+    Fence.create(leaving, "one")
+    Paused(leaving)
+    taken: list[Lease] = []
+    between.act = lambda: taken.append(Lease.acquire(mongo, NAME))
+    leaving.release()
+    (taker,) = taken
+    mongo.transaction(taker.touch)
+    assert {found["_id"] for found in mongo.collection(FENCES).find()} >= {str(taker._token)}
+    taker.release()
+    assert mongo.collection(FENCES).count_documents({}) == 0
+
+
+def test_a_fence_that_was_raised_is_not_for_its_maker_to_remove(mongo: Mongo) -> None:
+    paused = Paused(Lease.acquire(mongo, NAME)).lease
+    fence = Fence.create(paused, "one")
+    expire(mongo)
+    with Lease.acquire(mongo, NAME) as taker:
+        fence.remove()
+        raised = mongo.collection(FENCES).find_one({"_id": "one"})
+        assert raised is not None
+        assert raised["epoch"] == taker.epoch
+
+
+def test_a_check_asks_for_itself_once_no_heartbeat_came_through(mongo: Mongo) -> None:
+    """A heart that stands still, as in a process that was stopped, tells nothing."""
+    lease = Paused(Lease.acquire(mongo, NAME, ttl_s=0.3)).lease
+    first = row(mongo)["beat"]
+
+    def renewed() -> bool:
+        lease.check()
+        return bool(row(mongo)["beat"] > first)
+
+    until(renewed)
+    mongo.collection(LEASES).update_one({"_id": NAME}, {"$set": {"token": None}})
+
+    def noticed() -> bool:
+        try:
+            lease.check()
+        except LeaseLost:
+            return True
+        return False
+
+    until(noticed)
+    lease.release()
+
+
+def test_a_heartbeat_counts_from_when_it_was_sent(mongo: Mongo, listening: Callable[[CommandListener], Mongo]) -> None:
+    """When its answer came tells nothing: the process may have been stopped between the two."""
+    between = Between("update", LEASES)
+    lease = Paused(Lease.acquire(listening(between), NAME)).lease
+    answered: list[float] = []
+    between.act = lambda: answered.append(time.monotonic())
+    lease._beat()
+    assert lease._beaten_at < answered[0]
+    between.act = lambda: answered.append(time.monotonic())
+    lease.release()
+    between.act = lambda: answered.append(time.monotonic())
+    again = Paused(Lease.acquire(lease.mongo, NAME)).lease
+    assert again._beaten_at < answered[2]
+    again.release()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -162,6 +164,16 @@ class TestCommit:
         assert "may or may not" in str(caught.value)
         assert caught.value.details["outcome"] == "unknown"  # type: ignore[attr-defined]
 
+    def test_an_outcome_is_not_asked_for_without_end(
+        self, mongo: Mongo, monkeypatch: pytest.MonkeyPatch, commits: list[PyMongoError]
+    ) -> None:
+        monkeypatch.setattr(transactions, "RETRY_LIMIT_S", 0.1)
+        answers = 20_000  # far more than the time allows
+        commits += [labelled(OperationFailure("away", 91), UNKNOWN) for _ in range(answers)]
+        with pytest.raises(CannotConnect, match="may or may not"):
+            self.insert(mongo)
+        assert 0 < len(commits) < answers
+
     def test_a_refused_commit_is_an_error(self, mongo: Mongo, commits: list[PyMongoError]) -> None:
         commits.append(OperationFailure("no", 4711))
         with pytest.raises(Exception, match="refused"):
@@ -227,6 +239,32 @@ def test_a_server_that_goes_away_is_told_in_bounded_time(
     engine.start()
     with open_mongo(engine.uri, "shop") as mongo:
         assert [row["_id"] for row in mongo.collection("rows").find()] == [1]
+
+
+def test_an_abort_does_not_look_long_for_a_server_that_is_gone(
+    start_engine: Callable[..., TestEngine], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The driver would look for as long as for any other command, and what went wrong is told after that."""
+    engine = start_engine()
+    allowed_ms = transactions._ABORT_LIMIT_S * 1000
+    caplog.set_level(logging.DEBUG, logger="pymongo.serverSelection")
+    with open_mongo(engine.uri, "shop", timeout_s=8 * transactions._ABORT_LIMIT_S) as mongo:
+
+        def work(session: Any) -> None:
+            mongo.collection("rows").insert_one({"_id": 1}, session=session)
+            engine.kill()
+            raise NotFound("something else")
+
+        with pytest.raises(NotFound):
+            mongo.transaction(work)
+    told = [json.loads(record.getMessage()) for record in caplog.records]
+    waits = [
+        each["remainingTimeMS"]
+        for each in told
+        if each.get("operation") == "abortTransaction" and "remainingTimeMS" in each
+    ]
+    assert waits
+    assert max(waits) <= allowed_ms
 
 
 def test_a_server_that_comes_back_in_time_is_gone_on_with(start_engine: Callable[..., TestEngine]) -> None:

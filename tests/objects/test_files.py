@@ -142,6 +142,49 @@ def test_an_object_that_is_there_is_durable_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+def test_a_deletion_is_durable_in_this_order(tmp_path: Path) -> None:
+    """An object that comes back with a power cut would be there without what named it."""
+    root, trace = tmp_path / "vault", tmp_path / "trace"
+    (root / "segments").mkdir(parents=True)
+    (root / "segments/one").write_bytes(b"x")
+    watched = "trace=fsync,unlink,unlinkat"
+    subprocess.run(
+        ["strace", "-f", "-y", "-o", trace, "-e", watched, *WRITER, root, "segments/one", "0", "delete"],
+        cwd=REPOSITORY,
+        check=True,
+    )
+    assert calls_of(trace, root) == ["unlink vault/segments/one", "fsync vault/segments"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("call", "met", "code", "said"),
+    [
+        ("link,linkat", "EPERM", "store", "no hard links"),
+        ("link,linkat", "EOPNOTSUPP", "store", "no hard links"),
+        ("link,linkat", "EACCES", "store_read_only", "Permission denied"),
+        ("mkdir,mkdirat", "EPERM", "store_read_only", "not permitted"),
+    ],
+)
+def test_a_file_system_without_hard_links(tmp_path: Path, call: str, met: str, code: str, said: str) -> None:
+    """vfat and exFAT answer EPERM, as to somebody who may not."""
+    root = tmp_path / "vault"
+    root.mkdir()
+    inject = ["-e", f"inject={call}:error={met}", "-P", root, "-P", root / "a", "-P", root / "a/key"]
+    done = subprocess.run(
+        ["strace", "-f", "-o", tmp_path / "trace", *inject, *WRITER, root, "a/key", "10"],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    error = json.loads(done.stdout)
+    assert_says_all(error, code)
+    assert said in error["why"]
+    assert [path for path in root.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.real
 def test_a_full_disk(tmp_path: Path) -> None:
     mount = f"mount -t tmpfs -o size=64k none {tmp_path}"
     assert run_writer(str(tmp_path / "vault"), "a/key", "20000", before=mount) == {}

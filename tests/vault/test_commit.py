@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from datactl.errors import Conflict, UsageError, VaultDamaged
 from datactl.objects import ObjectInfo, ObjectStore, open_store
 from datactl.vault import Aborted, Manifest, Rank, SegmentName, SegmentWriter, Stored, Vault, VerifiedSegment
-from datactl.vault.names import manifest_key
+from datactl.vault.names import manifest_key, metadata_key
 from datactl.vault.rawbson import id_key
 from datactl.vault.verified import VerifiedSidecar, stored
 from tests.vault.desk import NAMESPACE, RecordingStore, commit, document, overwrite, posts, samples, seal
@@ -156,6 +157,31 @@ def test_to_commit_again_is_the_same_commit(vault: Vault) -> None:
     assert vault.commit(segment, index, op="OP1") == first
     with pytest.raises(Conflict, match="cannot be committed"):
         vault.commit(segment, index, op="OP2")
+
+
+def test_the_same_operation_does_not_commit_other_bytes_under_the_name(memory_vault: Vault) -> None:
+    """I8: that the operation is the same does not make a register one's own."""
+    vault = memory_vault
+    first = commit(vault, posts(10))
+    writer = SegmentWriter(NAMESPACE, "Post", name=SegmentName.parse(first.name))
+    writer.add_many(posts(10, seed=2))
+    other = writer.finish()
+    overwrite(vault.store, first.segment_key, b"".join(other.data))
+    overwrite(vault.store, metadata_key("Post", first.name), other.metadata)
+    vault.store.delete(first.index_key)
+    segment = vault.read_back(other)
+    index = vault.put_sidecar(segment)
+    with pytest.raises(Conflict, match="another manifest"):
+        vault.commit(segment, index, op=first.op)
+    assert Vault(vault.store).manifest("Post", first.name) == first
+
+
+def test_a_manifest_and_its_segment_count_the_same(memory_vault: Vault) -> None:
+    manifest = commit(memory_vault, posts(10))
+    assert memory_vault.open_segment(manifest).documents == 10
+    for documents in (9, 11):
+        with pytest.raises(VaultDamaged, match="another number of documents"):
+            memory_vault.open_segment(replace(manifest, documents=documents))
 
 
 def test_a_name_holds_one_segment(vault: Vault) -> None:

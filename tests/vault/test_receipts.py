@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datactl.errors import Conflict, UsageError
+from datactl.errors import Conflict, UsageError, VaultDamaged
 from datactl.vault import Bitmap, Vault
-from tests.vault.desk import commit, posts
+from datactl.vault.names import deleted_key
+from datactl.vault.receipts import read_receipt
+from datactl.vault.sealed import seal
+from tests.vault.desk import commit, overwrite, posts
 
 POSITIONS = st.integers(1, 300).flatmap(lambda size: st.tuples(st.just(size), st.sets(st.integers(0, size - 1))))
 
@@ -24,6 +30,8 @@ def test_a_bitmap_is_a_set(case: tuple[int, set[int]]) -> None:
     assert bitmap | Bitmap.full(size) == Bitmap.full(size)
     assert Bitmap.full(size) >= bitmap >= Bitmap.empty(size)
     assert (Bitmap.empty(size) >= bitmap) == (not positions)
+    assert bitmap - bitmap == Bitmap.empty(size) == Bitmap.empty(size) - bitmap
+    assert set(Bitmap.full(size) - bitmap) == set(range(size)) - positions
 
 
 def test_a_bitmap_has_its_lowest_position_in_its_lowest_bit() -> None:
@@ -39,6 +47,8 @@ def test_a_bitmap_is_strict() -> None:
             Bitmap(10, bits)
     with pytest.raises(ValueError, match="different sizes"):
         Bitmap.empty(10) | Bitmap.empty(11)
+    with pytest.raises(ValueError, match="different sizes"):
+        Bitmap.empty(10) - Bitmap.empty(11)
 
 
 def test_the_done_marker_is_written_once(vault: Vault) -> None:
@@ -81,6 +91,38 @@ def test_a_restore_that_goes_on_after_a_crash(vault: Vault) -> None:
     receipts = vault.receipts(manifest)
     assert list(receipts.restored) == [1, 2, 3, 4]
     assert len(receipts.restored_receipts) == 2
+
+
+def test_a_receipt_counts_its_positions(memory_vault: Vault) -> None:
+    """Its digest is right: what is wrong was written so."""
+    manifest = commit(memory_vault, posts(10), deleted=[1, 2])
+    key = deleted_key("Post", manifest.name)
+    whole = memory_vault.store.get(key)
+    fields = {name: value for name, value in json.loads(whole).items() if name != "digest"}
+    assert seal(fields) == whole
+    overwrite(memory_vault.store, key, seal({**fields, "count": 3}))
+    with pytest.raises(VaultDamaged, match="count is not that of its positions"):
+        memory_vault.receipts(manifest)
+
+
+def test_a_receipt_is_of_as_many_documents_as_its_segment(memory_vault: Vault) -> None:
+    manifest = commit(memory_vault, posts(10), deleted=[1, 2])
+    key = deleted_key("Post", manifest.name)
+    other = read_receipt(memory_vault.store.get(key), "Post", manifest.name, key)
+    overwrite(memory_vault.store, key, replace(other, positions=Bitmap.of(11, [1, 2])).to_json())
+    with pytest.raises(VaultDamaged, match="another number of documents"):
+        memory_vault.receipts(manifest)
+
+
+def test_holdings_count_what_left_and_did_not_come_back(memory_vault: Vault) -> None:
+    """A document that was restored before its segment was settled is in the one receipt and not in the other."""
+    manifest = commit(memory_vault, posts(10))
+    memory_vault.put_restored_receipt(manifest, [0, 1, 2], op="OP2")
+    assert memory_vault.holdings("Post").documents == 7
+    memory_vault.put_deleted_receipt(manifest, range(3, 10), op="OP1")
+    assert memory_vault.holdings("Post").documents == 7
+    memory_vault.put_restored_receipt(manifest, [3], op="OP3")
+    assert memory_vault.holdings("Post").documents == 6
 
 
 @pytest.mark.parametrize("op", ["", "a/b", "../x", "a-b", "x" * 65])

@@ -87,6 +87,18 @@ def test_what_others_commit_is_seen_at_once(store: ObjectStore) -> None:
     assert reader.retrieve("Post", id_key(documents[0]), absent=True) is None
 
 
+def test_a_compacted_copy_ranks_as_its_source_whatever_its_name(memory_vault: Vault) -> None:
+    vault = memory_vault
+    old, new = posts(3), [document(bson.decode(each)["_id"], newer=True) for each in posts(3)]
+    source = commit(vault, old, epoch=1, deleted=range(3))
+    newer = commit(vault, new, epoch=2, deleted=range(3))
+    compacted = commit(vault, old, epoch=3, deleted=range(3), rank=source.rank, supersedes=[source.name])
+    assert vault.by_rank("Post") == [newer, compacted, source]
+    found = vault.retrieve("Post", id_key(old[1]), absent=True)
+    assert found is not None
+    assert found.document == new[1]
+
+
 def test_one_of_a_hundred_segments_in_few_reads() -> None:
     """Cold: three small reads of each sidecar at most, one ranged read of one segment, and each manifest once."""
     inner = open_store("memory:")

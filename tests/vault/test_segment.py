@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from datactl.errors import DocumentTooLarge, InvalidDocument, VaultDamaged
 from datactl.vault import SegmentName, SegmentWriter, Vault
-from datactl.vault.members import inflate
+from datactl.vault.members import Member, inflate, pack_table, unpack_table
 from datactl.vault.segment import LONGEST_TARGET, MEMBER_BYTES
-from datactl.vault.trailer import END_BYTES, read_trailer
+from datactl.vault.trailer import END_BYTES, pack_trailer, read_trailer
 from datactl.vault.verified import member_documents
 from tests.vault.desk import NAMESPACE, commit, document, posts, samples, seal
 
@@ -229,6 +229,40 @@ def test_a_member_is_compared_with_its_entry(change: dict[str, Any]) -> None:
             inflate(wrong, member)
     with pytest.raises(VaultDamaged, match="100 documents, not 99"):
         member_documents(data, replace(member, count=99))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"offset": 11}, {"offset": 9}, {"first": 4}, {"first": 2}, {"length": 0}, {"count": 0}, {"raw_length": 0}],
+    ids=str,
+)
+def test_the_members_of_a_table_follow_each_other(change: dict[str, int]) -> None:
+    """Its SHA-256 would be right: what is wrong was written so."""
+    members = (Member(0, 10, 30, 0, 3, 1, bytes(32)), Member(10, 20, 40, 3, 5, 2, bytes(range(32))))
+    assert unpack_table(pack_table(members)) == members
+    with pytest.raises(VaultDamaged, match="entry 1 does not follow"):
+        unpack_table(pack_table((members[0], replace(members[1], **change))))
+
+
+def test_what_is_reserved_in_a_table_is_zero() -> None:
+    table = bytearray(pack_table((Member(0, 10, 30, 0, 3, 1, bytes(32)),)))
+    table[28] = 1  # behind offset (8 bytes) and five numbers of 4
+    with pytest.raises(VaultDamaged, match="entry 0"):
+        unpack_table(bytes(table))
+
+
+@pytest.mark.parametrize("change", ["documents", "raw_bytes", "length"])
+def test_a_trailer_counts_what_its_members_count(change: str) -> None:
+    trailer = seal(posts(50), member_bytes=2000).trailer
+    filling = bytes(trailer.data_bytes)
+    assert read_trailer(filling + b"".join(pack_trailer(trailer))) == trailer
+    if change == "length":
+        last = trailer.members[-1]
+        wrong = replace(trailer, members=(*trailer.members[:-1], replace(last, length=last.length + 1)))
+    else:
+        wrong = replace(trailer, **{change: getattr(trailer, change) + 1})
+    with pytest.raises(VaultDamaged, match="trailer is wrong"):
+        read_trailer(filling + b"".join(pack_trailer(wrong)))
 
 
 @settings(max_examples=40, deadline=None)
