@@ -29,6 +29,7 @@ from datactl.errors import (
 from datactl.mongo import Document, Mongo, mapping_errors
 from datactl.records.actions import Action, Refused
 from datactl.records.clock import ServerClock
+from datactl.records.committing import SEQ_TRIES, commit_outcome
 from datactl.records.creating import Incoming
 from datactl.records.deleting import DETAIL, Deletion
 from datactl.records.freezing import freeze
@@ -36,8 +37,9 @@ from datactl.records.ledger import Ledger, State
 from datactl.records.operations import Context
 from datactl.records.restoring import Restore
 from datactl.records.results import FAILURES_KEPT, BulkResult
+from datactl.records.selected import Selected
 from datactl.records.spool import Spool
-from datactl.records.writing import CHUNK_BYTES, CHUNK_DOCUMENTS, Outcome, Writer, concealed, seq_was_taken
+from datactl.records.writing import CHUNK_BYTES, CHUNK_DOCUMENTS, Outcome, Writer, concealed
 from datactl.schema import Model
 from datactl.steps import UNWATCHED, Watcher
 
@@ -171,11 +173,14 @@ class BulkWork:
         tally = Tally.of(row)
         context = Context(row["_id"], row["actor"], row["reason"], row["startedAt"])
         self._ledger.resumed(context.op, self._clock.now(), position=tally.position)
+        if isinstance(action, Restore):
+            self._introduce(action, spool.ids(tally.position))
         if deletion is not None:
             deletion.before(spool.ids(tally.position), watch, resumed=True)
         return self._decide_all(action, context, tally, spool, spool.order["selection"], watch, deletion)
 
     def _preflight(self, action: Restore, spool: Spool, total: int, watch: Watcher) -> None:
+        self._introduce(action, spool.ids())
         preflight = action.preflight()
         ids = spool.ids()
         place = self._mongo.collection(self._model.collection)
@@ -185,6 +190,11 @@ class BulkWork:
             done += len(chunk)
             watch.progress("preflight", done, total)
         preflight.require_none(total)
+
+    def _introduce(self, action: Restore, ids: Iterable[Any]) -> None:
+        """What is restored with a document does not stand against it, although it may come back after it."""
+        if action.may_refer_to_each_other:
+            action.comes_with(Selected(self._mongo, self._model, ids).has)
 
     def _decide_all(
         self,
@@ -295,13 +305,16 @@ class BulkWork:
         def work(session: ClientSession) -> Outcome:
             return self._recorded(session, tally, decide(session, chunk))
 
+        def moved(session: ClientSession, outcome: Outcome) -> bool:
+            return self._ledger.is_at(session, tally.op, tally.position + outcome.taken)
+
+        # Where others write the same documents, fewer at once come through sooner.
+        tries = SEQ_TRIES if len(chunk) == 1 else 1
         try:
-            outcome = self._mongo.transaction(work, watch=watch)
+            outcome = commit_outcome(self._mongo, work, moved=moved, tries=tries, watch=watch)
         except Refused:
             return self._commit(tally, chunk, decide, naming, watch)  # the action knows now whom to leave out
         except ITS_OWN_FAULT as error:
-            if seq_was_taken(error):
-                return 0 if len(chunk) > 1 else self._commit(tally, chunk, decide, naming, watch)
             if len(chunk) > 1:
                 return 0
             failure = Outcome(1, failed=[(naming.name_of(chunk[0]), concealed(error, self._model))])

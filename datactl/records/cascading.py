@@ -28,6 +28,7 @@ from datactl.errors import (
 from datactl.events import aggregate_key, deleted_by
 from datactl.mongo import Mongo, mapping_errors
 from datactl.records.actions import SoftDelete
+from datactl.records.committing import commit_outcome
 from datactl.records.ledger import Ledger
 from datactl.records.marks import is_marked
 from datactl.records.nullifying import Nullify
@@ -37,7 +38,7 @@ from datactl.records.remover import Fate, Removed, Remover
 from datactl.records.removing import Removing
 from datactl.records.surveying import restricted
 from datactl.records.taking_back import TakingBack
-from datactl.records.writing import CHUNK_DOCUMENTS, Outcome, Writer, concealed, seq_was_taken
+from datactl.records.writing import CHUNK_DOCUMENTS, Outcome, Writer, concealed
 from datactl.schema import Model
 from datactl.steps import Watcher
 
@@ -258,11 +259,9 @@ class Cascade:
 
             try:
                 with watch.around(step, changed, len(ids), op=self._context.op, model=model.name):
-                    outcome = self._mongo.transaction(write, watch=watch)
+                    outcome = commit_outcome(self._mongo, write, watch=watch)
             except _OF_ONE_DOCUMENT as error:
-                if seq_was_taken(error):
-                    waiting.append(chunk)
-                elif len(chunk) > 1:
+                if len(chunk) > 1:
                     waiting += [chunk[len(chunk) // 2 :], chunk[: len(chunk) // 2]]
                 else:
                     self._fail(model, chunk[0], concealed(error, model))

@@ -66,9 +66,9 @@ class Intake:
             )
         return NewDocument(new_id, encoded)
 
-    def read_all(self, items: Iterable[Mapping[str, Any]], now: datetime, start: int = 0) -> Iterator[Incoming]:
+    def read_all(self, items: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[Incoming]:
         """Each item; one that is not valid is passed on with its error."""
-        for number, item in enumerate(items, start):
+        for number, item in enumerate(items):
             try:
                 yield Incoming(number, self.read(item, now))
             except (InvalidDocument, DocumentTooLarge) as error:

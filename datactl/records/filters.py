@@ -19,6 +19,7 @@ from bson.regex import Regex
 
 from datactl.errors import FilterError, InvalidDocument
 from datactl.schema import Field, FieldType, Model
+from datactl.schema.values import is_extended
 from datactl.yamlfile.report import did_you_mean, quoted
 
 Term: TypeAlias = tuple[str, str, Any]
@@ -48,6 +49,7 @@ _SYMBOLS = {
 _TERM = re.compile(r"\s*(?P<path>[^\s=<>!~^\"]+)\s*(?P<symbol>>=|<=|!=|\^=|=|>|<|~)(?P<value>.*)", re.DOTALL)
 _PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+', re.DOTALL)
 _VALUES_AT_MOST = 1000
+_PATTERNS = ("$regex", "$regularExpression")
 _TEXTS = (FieldType.STRING, FieldType.MIXED)
 
 
@@ -163,23 +165,15 @@ def _text_value(text: str) -> Any:
 
 
 def _json_terms(path: str, value: Any) -> Iterator[Term]:
-    if not isinstance(value, Mapping) or _is_extended_json(value):
+    if not isinstance(value, Mapping) or is_extended(value):
+        if isinstance(value, Mapping) and not value.keys().isdisjoint(_PATTERNS):
+            raise FilterError(f"{path}: a pattern is not a value to compare with", next="use contains or startsWith")
         yield path, "eq", value
         return
     if not value:
         raise FilterError(f"{path}: no operator is given", next=f"use one of {', '.join(OPERATORS)}")
     for operator, operand in value.items():
         yield path, str(operator), operand
-
-
-def _is_extended_json(value: Mapping[str, Any]) -> bool:
-    """`{"$oid": "..."}` and its like are one value; `{"$gt": 1}` is not, and is refused as an unknown operator."""
-    return any(key in _EXTENDED_JSON for key in value)
-
-
-_EXTENDED_JSON = frozenset(
-    ("$oid", "$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal", "$uuid", "$binary")
-)
 
 
 def _declared(model: Model, path: str) -> Field:

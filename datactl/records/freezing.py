@@ -9,7 +9,7 @@ from typing import Any
 import bson
 
 from datactl.errors import Declined
-from datactl.mongo import CODEC, Mongo, find_raw
+from datactl.mongo import CODEC, Mongo, find_raw, mapping_errors
 from datactl.records.spool import Spool
 from datactl.schema import Model
 from datactl.steps import Watcher
@@ -35,7 +35,7 @@ def freeze(
         place = mongo.collection(model.collection)
         batches: Iterable[bytes] = find_raw(place, selection or {}, projection={"_id": 1})
     else:
-        batches = (bson.encode({"_id": each}, codec_options=CODEC) for each in ids)
+        batches = map(_encoded, ids)
     with watch.around("spool", op=op):
         spool, matched = Spool.write(directory, batches, {**order, "selection": selection})
     if expected is not None and matched > expected:
@@ -48,3 +48,8 @@ def freeze(
             expected=expected,
         )
     return spool, matched
+
+
+def _encoded(id: Any) -> bytes:
+    with mapping_errors("encoding the id of a document"):
+        return bson.encode({"_id": id}, codec_options=CODEC)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from functools import cached_property, partial
 from itertools import groupby, islice
 from types import TracebackType
 from typing import Any, Self
@@ -18,10 +19,11 @@ import bson
 
 from datactl.events import OUTBOX, aggregate_key, deleted_by
 from datactl.mongo import CODEC, Document, Mongo, mapping_errors
+from datactl.records.ledger import Ledger
 from datactl.records.marks import is_marked
 from datactl.records.references import CASCADE, References, by_ids
 from datactl.records.remover import Remover
-from datactl.records.restoring import values_at
+from datactl.records.restoring import Together, values_at
 from datactl.schema import Model
 
 
@@ -43,6 +45,7 @@ CREATE TABLE member (
 CREATE TABLE wants (
     child INTEGER NOT NULL, model TEXT NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL, PRIMARY KEY (model, key, child)
 );
+CREATE INDEX wants_child ON wants (child);
 CREATE TABLE apart (n INTEGER PRIMARY KEY, model TEXT NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL);
 CREATE TABLE apart_wants (
     child INTEGER NOT NULL, model TEXT NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL, PRIMARY KEY (model, key, child)
@@ -178,6 +181,33 @@ class Group:
             for value in values_at(document, edge.path):
                 yield edge.parent.name, aggregate_key(value), _written(value)
 
+    # -- what is not there any more ------------------------------------------------------------------------------------
+
+    def deleted_last(self, model: Model, offered: Sequence[Document | None]) -> list[Document]:
+        """Of copies of absent documents those that this operation was the last to delete.
+
+        A marked one says so itself. Of one that was removed the newest event must be this operation's, or that of an
+        undo which took its return back.
+        """
+        found = [each for each in offered if each is not None]
+        marked = [each for each in found if is_marked(model, each)]
+        removed = {aggregate_key(each["_id"]): each for each in found if not is_marked(model, each)}
+        own = [each for each in marked if each.get(model.marks.deleted_op) == self.op]
+        newest: dict[bytes, tuple[int, str]] = {}
+        with mapping_errors(f"reading {OUTBOX}"):
+            for query in by_ids(self._mongo, [each["_id"] for each in removed.values()]):
+                wanted = {"eventType": f"{model.name}Deleted", "aggregateId": query["_id"]}
+                fields = {"aggregateId": 1, "seq": 1, "op": 1}
+                for row in self._mongo.collection(OUTBOX).find({"aggregate": model.name, **wanted}, fields):
+                    key = aggregate_key(row["aggregateId"])
+                    newest[key] = max(newest.get(key, (-1, "")), (row.get("seq") or 0, row["op"]))
+        return own + [removed[key] for key, (_, op) in newest.items() if key in removed and op in self._same_as_this]
+
+    @cached_property
+    def _same_as_this(self) -> frozenset[str]:
+        """The operation, and the undos that deleted again what it had deleted."""
+        return Ledger(self._mongo).deleting_again(self.op)
+
     # -- answers -------------------------------------------------------------------------------------------------------
 
     def has(self, model: Model, key: bytes) -> bool:
@@ -193,6 +223,38 @@ class Group:
             last = rows[-1][0]
             for name, part in groupby(rows, key=lambda row: str(row[1])):
                 yield self._references.registry[name], [(_read(written), Lies(lies)) for _, _, written, lies in part]
+
+    def parts(self) -> Iterator[tuple[Model, list[tuple[Any, Lies]], Together]]:
+        """The members in parts of one model in which none has its parent, and what comes back with or after each part.
+
+        What came before a part has to be live by then: a member whose parent did not come back stays with it.
+        """
+        last, step = 0, self._mongo.capabilities.in_chunk
+        query = "SELECT n, model, key, id, lies FROM member WHERE n > ? AND NOT out AND NOT root ORDER BY n LIMIT ?"
+        while rows := self._db.execute(query, (last, step)).fetchall():
+            part: list[tuple[int, str, bytes, bytes, int]] = []
+            for row in rows:
+                if part and (row[1] != part[0][1] or self._needs_one_of(row[0], part)):
+                    break
+                part.append(row)
+            last = part[-1][0]
+            members = [(_read(written), Lies(lies)) for _, _, _, written, lies in part]
+            yield self._references.registry[part[0][1]], members, partial(self._comes_from, part[0][0])
+
+    def _needs_one_of(self, child: int, part: Sequence[tuple[int, str, bytes, bytes, int]]) -> bool:
+        rows = self._db.execute("SELECT model, key FROM wants WHERE child = ?", (child,)).fetchall()
+        return bool(rows) and not {(model, key) for _, model, key, _, _ in part}.isdisjoint(rows)
+
+    def _comes_from(self, first: int, model: Model, key: bytes) -> bool:
+        query = "SELECT 1 FROM member WHERE model = ? AND key = ? AND NOT out AND n >= ?"
+        return self._db.execute(query, (model.name, key, first)).fetchone() is not None
+
+    def children_of(self, model: Model, key: bytes) -> Iterator[tuple[Model, Any]]:
+        """The members that refer to this document, and were not live."""
+        query = """SELECT DISTINCT member.model, member.id FROM wants JOIN member ON member.n = wants.child
+                   WHERE wants.model = ? AND wants.key = ? AND NOT out AND NOT root AND lies"""
+        for name, written in self._db.execute(query, (model.name, key)).fetchall():
+            yield self._references.registry[name], _read(written)
 
     def to_come(self) -> int:
         """How many members, without the roots, are not live."""
@@ -235,6 +297,5 @@ def add_absent(
                     there.update(aggregate_key(row["_id"]) for row in found)
             absent = {key: each for each in ids if (key := aggregate_key(each)) not in there}
             if absent:
-                for document in remover().offered(model, list(absent.values())):
-                    if document is not None:
-                        group.is_apart(model, document)
+                for document in group.deleted_last(model, remover().offered(model, list(absent.values()))):
+                    group.is_apart(model, document)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -134,6 +134,10 @@ class Ledger:
         if found.matched_count != 1:
             raise self._overtaken(op, position)
 
+    def is_at(self, session: ClientSession, op: str, position: int) -> bool:
+        """Whether the operation is there, as the session sees it."""
+        return self._rows.find_one({"_id": op, "position": position}, {"_id": 1}, session=session) is not None
+
     def along(self, session: ClientSession | None, op: str, model: str, did: str, count: int) -> None:
         """Add to `detail.along.MODEL.DID`: what became of documents of other models. Locked if it was undone."""
         change = {"$inc": {f"detail.along.{model}.{did}": count}}
@@ -168,6 +172,24 @@ class Ledger:
         wanted = {"model": model, "state": {"$ne": State.DONE.value}, "undoneBy": None, **more}
         with mapping_errors(f"reading {OPERATIONS}"):
             return list(self._rows.find(wanted, {"failed": 0}).sort("_id", 1))
+
+    def deleting_again(self, op: str) -> frozenset[str]:
+        """A deletion, and the undos after which is deleted what it had deleted: of its restores, of undos of it."""
+        deleting, known = {op}, {op}
+        with mapping_errors(f"reading {OPERATIONS}"):
+            restores = {row["_id"] for row in self._rows.find({"kind": "restore", "detail.group": op}, {"_id": 1})}
+            takes_back = restores | self._undos_of(deleting)
+            while new := takes_back - known:
+                known |= new
+                again = self._undos_of(new)
+                deleting |= again
+                known |= again
+                takes_back = self._undos_of(again)
+        return frozenset(deleting)
+
+    def _undos_of(self, ops: Iterable[str]) -> set[str]:
+        wanted = {"kind": "undo", "detail.undoes": {"$in": list(ops)}}
+        return {row["_id"] for row in self._rows.find(wanted, {"_id": 1})}
 
     def resumed(self, op: str, at: datetime, *, position: int) -> None:
         """This process carries the operation on from `position`. Locked if it is no longer there, or done."""

@@ -144,7 +144,7 @@ class Reader:
             condition, meta["search"] = self._search(search)
             query = both(query, condition)
         question = {"model": self.model.name, "filter": query, "sort": [list(each) for each in order], "role": role}
-        fields = self._fields(projection, reveal, also=[path for path, _ in order])
+        fields, left_out = self._paged_fields(projection, reveal, [path for path, _ in order])
         with mapping_errors(f"reading {self.model.collection}"):
             if after is None:
                 total = self.collection.count_documents(query)
@@ -161,6 +161,8 @@ class Reader:
         if has_next and rows:
             here = Position(tuple(values_of(order, rows[-1])), at.page + 1, at.total)
             cursor = write_cursor(self.mongo.cursor_key, question, here)
+        if left_out:  # the cursor is made of the row as it is
+            rows = [without_secrets(row, left_out) for row in rows]
         return Page(
             data=tuple(rows if reveal else map(self.hide, rows)),
             page=at.page + 1,
@@ -189,7 +191,7 @@ class Reader:
 
     def _search(self, text: str) -> tuple[dict[str, Any], str]:
         """The condition of a full-text search, and how it is done: `text` by an index, `regex` without one."""
-        paths = [path for path in self.model.text_search_fields if not self.model.is_secret(path)]
+        paths = self.model.text_search_fields
         if not paths:
             raise UsageError(
                 f"{self.model.name} cannot be searched", next="declare its textSearchFields, or filter: field~text"
@@ -246,9 +248,24 @@ class Reader:
                     )
                 if shown and self.model.is_secret(path):
                     raise FilterError(f"{self.model.name}.{path} is secret", next="reveal=True shows it, in Python")
-        if any(shown for path, shown in asked.items() if path != "_id"):
+        if any(shown for path, shown in asked.items() if path != "_id" or len(asked) == 1):
             return {**asked, **dict.fromkeys((path for path in also if not _is_within(path, asked)), 1)}
         return asked
+
+    def _paged_fields(
+        self, projection: Projection | None, reveal: bool, order: Sequence[str]
+    ) -> tuple[dict[str, Any] | None, frozenset[str]]:
+        """What the server is asked for, with all that the rows are ordered by; and what of it is not to be shown."""
+        fields = self._fields(projection, reveal, also=order) or {}
+        for path in order:
+            if isinstance(fields.get(path), str | Mapping | list):
+                raise FilterError(f"the projection shows something else as {path}, by which the page is sorted")
+        hides = {name for name, shown in fields.items() if not shown}
+        left_out = frozenset(name for name in hides if any(_is_within(path, (name,)) for path in order))
+        asked = {name: shown for name, shown in fields.items() if name not in left_out}
+        if left_out and not any(shown for name, shown in asked.items() if name != "_id"):
+            asked = {name: shown for name, shown in asked.items() if not shown} or self._fields(None, reveal) or {}
+        return asked or None, left_out
 
     def _not_there(self, id: Any, *, deleted: bool) -> NotFound:
         if deleted:

@@ -15,20 +15,21 @@ from typing import Any, TypeVar
 from pymongo.client_session import ClientSession
 
 from datactl.errors import DatactlError, Problem, RestoreConflict
-from datactl.events import count_events, newest_row
+from datactl.events import aggregate_key, count_events, newest_row
 from datactl.mongo import Document, Mongo, mapping_errors
 from datactl.records.bulk import ITS_OWN_FAULT
 from datactl.records.clock import ServerClock
+from datactl.records.committing import commit_outcome
 from datactl.records.grouping import Group, Lies, add_absent
 from datactl.records.ledger import Ledger, State
 from datactl.records.marks import is_marked
 from datactl.records.operations import Context
 from datactl.records.placing import with_values
-from datactl.records.references import CASCADE, NULLIFY, References, by_ids
+from datactl.records.references import CASCADE, NULLIFY, References, by_ids, live_keys
 from datactl.records.remover import Remover
-from datactl.records.restoring import Preflight, Restore
+from datactl.records.restoring import Preflight, Restore, Together, conflicts, documents_of
 from datactl.records.results import Along
-from datactl.records.writing import Outcome, Writer, concealed, seq_was_taken
+from datactl.records.writing import Outcome, Writer, concealed
 from datactl.schema import Model
 from datactl.steps import Watcher
 
@@ -81,7 +82,7 @@ class Regrouping:
             if self._remover is not None:
                 add_absent(self._mongo, self._references, group, self._remover, [self.model.name])
             group.look(self.model, [id])
-            yield group if group.to_come() or self._unfinished(id) is not None else None
+            yield group if group.to_come() or self._unfinished(id, op) is not None else None
 
     def deleted_by(self, id: Any) -> str | None:
         """The operation that deleted a document, whether it is live by now, marked, or in the vault."""
@@ -102,15 +103,19 @@ class Regrouping:
             return {}
         return {count.aggregate: count.number for count in count_events(self._mongo, op) if count.event == "Updated"}
 
-    def begun(self, id: Any, context: Context) -> Context:
-        """The restore of this document that was killed or stopped, to be carried on; else the new one."""
-        row = self._unfinished(id)
+    def begun(self, id: Any, group: Group, context: Context) -> Context:
+        """The restore of this document and this group that was killed or stopped, to be carried on; else the new one.
+
+        One that was to undo another deletion of the document is nothing that could be carried on.
+        """
+        row = self._unfinished(id, group.op)
         if row is None:
             return context
         return Context(row["_id"], row["actor"], row["reason"], row["startedAt"])
 
-    def _unfinished(self, id: Any) -> Document | None:
-        return next(iter(self._ledger.unfinished(self.model.name, kind=KIND, **{"detail.root": id})), None)
+    def _unfinished(self, id: Any, group: str) -> Document | None:
+        wanted = {"detail.root": id, "detail.group": group}
+        return next(iter(self._ledger.unfinished(self.model.name, kind=KIND, **wanted)), None)
 
     def restore(
         self,
@@ -162,6 +167,7 @@ class Regrouping:
     def _preflight(self, group: Group, values: Mapping[str, Any], watch: Watcher) -> None:
         looks: dict[str, Preflight] = {}
         problems: list[Problem] = []
+        ways: str | None = None
         done = 0
         for model, members in group.members(roots=True):
             place = self._mongo.collection(model.collection)
@@ -176,15 +182,16 @@ class Regrouping:
                 documents = [with_values(document, values) for document in documents]
             for document, refusal in zip(documents, look.refusals(None, documents), strict=True):
                 if refusal is not None:
+                    ways = ways or refusal.next
                     where = f"{model.name} {document['_id']}"
                     problems += (Problem(f"{where}{each.where}", each.what, each.code) for each in refusal.problems)
             done += len(members)
             watch.progress("preflight", done, group.to_come() + 1)
         if problems:
             raise RestoreConflict(
-                f"{len(problems)} conflicts stand against restoring {done:,} documents that were deleted together",
+                f"{conflicts(len(problems))} against restoring {documents_of(done)} deleted together",
                 why=f"{problems[0].where}: {problems[0].what}",
-                next="nothing was changed; change what stands against them, or restore one alone with --only",
+                next=f"nothing was changed; restore one alone with --only, or {ways}",
                 problems=problems,
                 model=self.model.name,
             )
@@ -192,28 +199,87 @@ class Regrouping:
     def _members(self, group: Group, context: Context, watch: Watcher) -> tuple[list[Problem], bool]:
         """Those that failed, and whether it was stopped before the end."""
         failed: list[Problem] = []
-        for model, members in group.members():
+        for model, members, together in group.parts():
             if watch.stopping():
                 return failed, True
             marked = [each for each, lies in members if lies is Lies.MARKED]
             absent = [each for each, lies in members if lies is Lies.ABSENT]
             if marked:
-                self._unmark(model, marked, group, context, failed, watch)
-            if absent and self._remover is not None:
-                with watch.around("bring_back", 0, len(absent), op=context.op, model=model.name):
-                    back = self._remover().bring_back(model, absent, context, together=group.has, watch=watch)
-                count = sum(each.changed for each in back)
-                if count:
-                    self._ledger.along(None, context.op, model.name, "restored", count)
-                failed += (_failure(model, each.id, each.error) for each in back if each.error is not None)
-                if len(back) < len(absent):
-                    return failed, True
-        return failed, False
+                missed = self._unmark(model, marked, group, together, context, failed, watch)
+                absent += self._gone_since(model, missed, group, failed)
+            if absent and not self._bring_back(model, absent, together, context, failed, watch):
+                return failed, True
+        return failed + list(self._orphans(group)), False
+
+    def _orphans(self, group: Group) -> Iterator[Problem]:
+        """Members that are live, and their parent is not: it was deleted in the moment in which they came back."""
+        for model, members in group.members(roots=True):
+            keys = {aggregate_key(each): each for each, _ in members}
+            dead = keys.keys() - live_keys(self._mongo, model, list(keys.values())).keys()
+            for key in dead:
+                for child, orphan in group.children_of(model, key):
+                    if live_keys(self._mongo, child, [orphan]):
+                        what = f"it is live, and {model.name} {keys[key]} to which it belongs was deleted meanwhile"
+                        yield Problem(f"{child.name} {orphan}", what, "reference_deleted")
+
+    def _gone_since(self, model: Model, missed: Sequence[Any], group: Group, failed: list[Problem]) -> list[Any]:
+        """Of members whose mark was not there any more when their turn came those that are in the vault by now."""
+        there: dict[bytes, Document] = {}
+        with mapping_errors(f"reading {model.collection}"):
+            fields = {"_id": 1, model.marks.deleted: 1}
+            for query in by_ids(self._mongo, missed):
+                for row in self._mongo.collection(model.collection).find(query, fields):
+                    there[aggregate_key(row["_id"])] = row
+        absent = {key: each for each in missed if (key := aggregate_key(each)) not in there}
+        offered = self._remover().offered(model, list(absent.values())) if absent and self._remover is not None else ()
+        found = {aggregate_key(each["_id"]) for each in group.deleted_last(model, offered)}
+        for row in there.values():
+            if is_marked(model, row):
+                failed.append(_stays(model, row["_id"], "it was deleted by another operation since"))
+        for key, each in absent.items():
+            if key not in found:
+                failed.append(_stays(model, each, "it is not there any more"))
+        return [each for key, each in absent.items() if key in found]
+
+    def _bring_back(
+        self,
+        model: Model,
+        absent: Sequence[Any],
+        together: Together,
+        context: Context,
+        failed: list[Problem],
+        watch: Watcher,
+    ) -> bool:
+        """Out of the vault; False if it was stopped before the end."""
+        if self._remover is None:
+            failed += (_stays(model, each, "it is in the vault, and none is at hand") for each in absent)
+            return True
+        with watch.around("bring_back", 0, len(absent), op=context.op, model=model.name):
+            back = self._remover().bring_back(model, absent, context, together=together, watch=watch)
+        count = sum(each.changed for each in back)
+        if count:
+            self._ledger.along(None, context.op, model.name, "restored", count)
+        failed += (_failure(model, each.id, each.error) for each in back if each.error is not None)
+        there = [each.id for each in back if not each.changed and each.error is None]
+        live = live_keys(self._mongo, model, there)
+        failed += (
+            _stays(model, each, "it is there again, and deleted") for each in there if aggregate_key(each) not in live
+        )
+        return len(back) == len(absent)
 
     def _unmark(
-        self, model: Model, ids: Sequence[Any], group: Group, context: Context, failed: list[Problem], watch: Watcher
-    ) -> None:
-        action = Restore(model, self._mongo, self._references.registry, together=group.has)
+        self,
+        model: Model,
+        ids: Sequence[Any],
+        group: Group,
+        together: Together,
+        context: Context,
+        failed: list[Problem],
+        watch: Watcher,
+    ) -> list[Any]:
+        """Take the marks away; those that had none of this operation any more."""
+        missed: list[Any] = []
+        action = Restore(model, self._mongo, self._references.registry, together=together)
         writer = Writer(model, self._mongo, self._event_key)
         own = {model.marks.deleted: True, model.marks.deleted_op: group.op}
         waiting = [list(ids)]
@@ -228,11 +294,9 @@ class Regrouping:
 
             try:
                 with watch.around("restore", 0, len(ids), op=context.op, model=model.name):
-                    outcome = self._mongo.transaction(write, watch=watch)
+                    outcome = commit_outcome(self._mongo, write, watch=watch)
             except ITS_OWN_FAULT as error:
-                if seq_was_taken(error):
-                    waiting.append(chunk)
-                elif len(chunk) > 1:
+                if len(chunk) > 1:
                     waiting += [chunk[len(chunk) // 2 :], chunk[: len(chunk) // 2]]
                 else:
                     failed.append(_failure(model, chunk[0], concealed(error, model)))
@@ -240,6 +304,12 @@ class Regrouping:
             if outcome.taken < len(chunk):
                 waiting.append(chunk[outcome.taken :])
             failed += (_failure(model, each, reason) for each, reason in outcome.failed)
+            missed += outcome.missed
+        return missed
+
+
+def _stays(model: Model, id: Any, what: str) -> Problem:
+    return Problem(f"{model.name} {id}", f"{model.name} {id} stays deleted: {what}", "changed_since")
 
 
 def _failure(model: Model, id: Any, error: DatactlError) -> Problem:

@@ -15,6 +15,7 @@ from datactl.mongo import CODEC, Document, Mongo, mapping_errors
 from datactl.records.actions import Action, SoftDelete, Update
 from datactl.records.bulk import BulkWork, Tally
 from datactl.records.clock import ServerClock
+from datactl.records.committing import commit
 from datactl.records.creating import Incoming, Intake
 from datactl.records.deletable import Deletable
 from datactl.records.deleting import Deletion
@@ -32,13 +33,11 @@ from datactl.records.restoring import Restore, Together
 from datactl.records.results import BulkResult, Change
 from datactl.records.spool import Spool
 from datactl.records.updates import UpdatePlan, read_update
-from datactl.records.writing import AS_STORED, Outcome, Writer, concealed, not_found, seq_was_taken
+from datactl.records.writing import AS_STORED, Outcome, Writer, concealed, not_found
 from datactl.schema import Model, Registry
 from datactl.steps import UNWATCHED, Watcher
 
 T = TypeVar("T")
-
-_SEQ_TRIES = 10
 
 
 class Repository(Deletable):
@@ -83,7 +82,7 @@ class Repository(Deletable):
         """
         context = self._context(actor, reason)
         document = self._intake.read(data, context.at)
-        self._once(lambda session: self._writer.create(session, [document], context))
+        self._once(lambda session: (self._writer.create(session, [document], context), None))
         stored = bson.decode(document.encoded, CODEC)
         return stored if reveal else self.hide(stored)
 
@@ -146,13 +145,13 @@ class Repository(Deletable):
         action = Update(self.model, read_update(self.model, update))
         context = self._context(actor, reason)
 
-        def work(session: ClientSession) -> Document | None:
+        def work(session: ClientSession) -> tuple[Outcome, Document | None]:
             outcome = self._writer.change(
                 session, action, [wanted], context, selection=live(self.model), if_match=if_match
             )
-            return None if outcome.missed else self._stored(session, wanted)
+            return outcome, None if outcome.missed else self._stored(session, wanted)
 
-        document = self._once(work)
+        _, document = self._once(work)
         if document is None:
             self._refuse_missing(wanted)
         return document if reveal else self.hide(document)
@@ -171,14 +170,14 @@ class Repository(Deletable):
         context = self._context(actor, reason)
         selection = both(filter, live(self.model))
 
-        def work(session: ClientSession) -> Document | None:
+        def work(session: ClientSession) -> tuple[Outcome, Document | None]:
             first = self.collection.find_one(selection, {"_id": 1}, session=session)
             if first is None:
-                return None
-            self._writer.change(session, action, [first["_id"]], context)
-            return self._stored(session, first["_id"])
+                return Outcome(), None
+            outcome = self._writer.change(session, action, [first["_id"]], context)
+            return outcome, self._stored(session, first["_id"])
 
-        document = self._once(work)
+        _, document = self._once(work)
         return document if document is None or reveal else self.hide(document)
 
     def update_many(
@@ -235,7 +234,7 @@ class Repository(Deletable):
             if group is None:
                 change = self.restore_alone(wanted, context, set=set, if_match=if_match)
                 return replace(change, deleted_by=deleted_by, emptied=regrouping.emptied_by(deleted_by))
-            context = regrouping.begun(wanted, context)
+            context = regrouping.begun(wanted, group, context)
             change, came = regrouping.restore(
                 wanted,
                 group,
@@ -292,16 +291,18 @@ class Repository(Deletable):
     def resume_bulk(self, op: str, *, watch: Watcher = UNWATCHED) -> BulkResult:
         """Carry on a bulk operation that was stopped or killed, exactly where it was; a finished one is only told.
 
-        NotFound if there is no such operation, or its frozen ids are not on this machine.
+        NotFound if there is no such operation, or its frozen ids are needed still and not on this machine.
         """
         row = Ledger(self.mongo).get(op)
         if row["model"] != self.model.name:
             raise UsageError(f"operation {op} is one of {row['model']}, not of {self.model.name}")
         if row["state"] == State.DONE:
             return Tally.of(row).result(stopped=False)
-        spool = Spool.open(row["spool"], op)
         if row["kind"] in (REMOVAL, SoftDelete.kind):
+            decided = row["position"] == row["counts"]["matched"]  # what goes along is found in MongoDB
+            spool = Spool.of_decided(row["spool"]) if decided else Spool.open(row["spool"], op)
             return self._resume_delete(row, spool, watch)
+        spool = Spool.open(row["spool"], op)
         return self._bulk().resume(row, spool, self._action(spool.order), watch)
 
     def _action(self, order: Mapping[str, Any]) -> Action:
@@ -335,7 +336,11 @@ class Repository(Deletable):
     def _change_one(self, action: Action, id: Any, context: Context, if_match: str | None) -> Change:
         wanted = self.model.parse_id(id)
         self._writer.prepare()
-        outcome = self._once(lambda session: self._writer.change(session, action, [wanted], context, if_match=if_match))
+
+        def work(session: ClientSession) -> tuple[Outcome, None]:
+            return self._writer.change(session, action, [wanted], context, if_match=if_match), None
+
+        outcome, _ = self._once(work)
         for _, error in outcome.failed:
             raise error
         if outcome.changes:
@@ -369,15 +374,12 @@ class Repository(Deletable):
             watch=watch,
         )
 
-    def _once(self, work: Callable[[ClientSession], T]) -> T:
-        """One transaction; run again where another one took the same number of an event."""
-        for attempt in range(_SEQ_TRIES):
-            try:
-                return self.mongo.transaction(work)
-            except DuplicateKey as error:
-                if not seq_was_taken(error) or attempt + 1 == _SEQ_TRIES:
-                    raise concealed(error, self.model) from None
-        raise AssertionError("unreachable")
+    def _once(self, work: Callable[[ClientSession], tuple[Outcome, T]]) -> tuple[Outcome, T]:
+        """One transaction. DuplicateKey, without the value of a secret field."""
+        try:
+            return commit(self.mongo, work, event_of=lambda result: result[0].event)
+        except DuplicateKey as error:
+            raise concealed(error, self.model) from None
 
     def _stored(self, session: ClientSession, id: Any) -> Document | None:
         return self.collection.find_one({"_id": {"$eq": id} if isinstance(id, Mapping) else id}, session=session)

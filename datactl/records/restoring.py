@@ -18,6 +18,9 @@ from datactl.records.operations import Context
 from datactl.records.placing import with_values
 from datactl.schema import Field, Index, Model, Registry
 
+REFERENCES = ("reference_missing", "reference_deleted")
+"""The codes of problems that end when another document is live."""
+
 Together: TypeAlias = Callable[[Model, bytes], bool]
 """Whether the document of this model and key comes back with the one that is looked at: no conflict with that."""
 
@@ -62,6 +65,15 @@ class Restore(Action):
     ) -> Sequence[DatactlError | None]:
         return self.preflight().refusals(session, [with_values(document, self._values) for document in documents])
 
+    @property
+    def may_refer_to_each_other(self) -> bool:
+        """Whether documents of this model can refer to others of it."""
+        return any(reference.ref == self.model.name for reference in self.model.references)
+
+    def comes_with(self, together: Together) -> None:
+        """Tell it what comes back with each of the documents."""
+        self._together = together
+
     def preflight(self) -> Preflight:
         """A look at one selection, chunk after chunk."""
         return Preflight(self.model, self._mongo, self._registry, self._together)
@@ -80,11 +92,13 @@ class Preflight:
     together: Together | None = None
     _claimed: dict[tuple[str, bytes], Any] = field(default_factory=dict)
     _refused: list[Problem] = field(default_factory=list)
+    _ways: str = ""
 
     def look_at(self, documents: Sequence[Mapping[str, Any]]) -> None:
         """Look at a part of the selection outside a transaction; `require_none` says what was found."""
         for document, refusal in zip(documents, self.refusals(None, documents), strict=True):
             if refusal is not None:
+                self._ways = self._ways or str(refusal.next)
                 self._refused += (
                     Problem(f"{document['_id']}{problem.where}", problem.what, problem.code)
                     for problem in refusal.problems
@@ -94,9 +108,9 @@ class Preflight:
         """RestoreConflict with every problem of every document that was looked at."""
         if self._refused:
             raise RestoreConflict(
-                f"{self.model.name}: {len(self._refused)} conflicts stand against restoring {total} documents",
+                f"{self.model.name}: {conflicts(len(self._refused))} against restoring {documents_of(total)}",
                 why=f"{self._refused[0].where}: {self._refused[0].what}",
-                next="nothing was changed; leave these documents out, or change what stands against them",
+                next=f"nothing was changed; leave these documents out, or first {self._ways}",
                 problems=self._refused,
                 model=self.model.name,
             )
@@ -120,7 +134,7 @@ class Preflight:
             RestoreConflict(
                 f"{self.model.name} {document['_id']} cannot be restored",
                 why=f"{len(problems)} conflicts" if len(problems) > 1 else f"{problems[0].where}: {problems[0].what}",
-                next="change what stands against it, then restore again",
+                next=ways_back(self.model, document, problems),
                 problems=problems,
                 model=self.model.name,
             )
@@ -153,6 +167,8 @@ class Preflight:
         for n, values in wanted.items():
             for value in values:
                 key = aggregate_key(value)
+                if target.name == self.model.name and key == aggregate_key(documents[n]["_id"]):
+                    continue  # itself: it is live as soon as it is back
                 if self.together is not None and self.together(target, key):
                     continue
                 gone = marks.get(key)
@@ -235,6 +251,30 @@ def values_at(document: Any, path: str) -> Iterator[Any]:
             yield from (item for item in value if item is not None)
         elif value is not None:
             yield value
+
+
+def ways_back(model: Model, document: Mapping[str, Any], problems: Sequence[Problem]) -> str:
+    """What brings a document back although these conflicts stand against it, as commands.
+
+    Another value for the first field that it is about; or an undo of the deletion, which takes a reference that was
+    dead before for what it was.
+    """
+    path = next((problem.where.strip("/").replace("/", ".") for problem in problems if problem.where.strip("/")), None)
+    field_of = "FIELD" if path is None or "$*" in path else path
+    ways = [f"datactl restore {model.name} {document['_id']} --set {field_of}=VALUE"]
+    op = document.get(model.marks.deleted_op) if model.soft_delete else None
+    if op is not None and all(problem.code in REFERENCES for problem in problems):
+        ways.append(f"datactl undo {op} (all that was deleted with it)")
+    return ", or ".join(ways)
+
+
+def conflicts(number: int) -> str:
+    """`1 conflict stands`, `2 conflicts stand`."""
+    return f"{number:,} conflicts stand" if number != 1 else "1 conflict stands"
+
+
+def documents_of(number: int) -> str:
+    return f"{number:,} documents" if number != 1 else "1 document"
 
 
 def _present(document: Any, path: str) -> bool:

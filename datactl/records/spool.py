@@ -16,7 +16,7 @@ from typing import Any, Self
 import bson
 
 from datactl.errors import NotFound
-from datactl.mongo import CODEC
+from datactl.mongo import CODEC, mapping_errors
 
 _LENGTH = struct.Struct("<i")
 _READ_BYTES = 1 << 20
@@ -30,9 +30,22 @@ class Spool:
 
     @classmethod
     def write(cls, directory: Path, batches: Iterable[bytes], order: Mapping[str, Any]) -> tuple[Self, int]:
-        """Write and fsync; the spool and how many ids it holds. `batches` are concatenated documents `{_id: ...}`."""
+        """Write and fsync; the spool and how many ids it holds. `batches` are concatenated documents `{_id: ...}`.
+
+        Nothing is left of it if that fails. DocumentRejected for an order that BSON cannot hold.
+        """
+        with mapping_errors("encoding what the operation is to do"):
+            encoded = bson.encode(order, codec_options=CODEC)
         directory.mkdir(parents=True, mode=0o700)
-        count = 0
+        spool = cls(directory)
+        try:
+            return spool, spool._write(batches, encoded)
+        except BaseException:
+            spool.remove()
+            raise
+
+    def _write(self, batches: Iterable[bytes], order: bytes) -> int:
+        directory, count = self.directory, 0
         with _private(directory / "ids.bson") as file:
             for batch in batches:
                 count += sum(1 for _ in _documents(batch))
@@ -40,12 +53,12 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         with _private(directory / "order.bson") as file:
-            file.write(bson.encode(order, codec_options=CODEC))
+            file.write(order)
             file.flush()
             os.fsync(file.fileno())
         for parent in (directory, directory.parent):
             _sync_directory(parent)
-        return cls(directory), count
+        return count
 
     @classmethod
     def open(cls, directory: str | None, op: str) -> Self:
@@ -57,6 +70,12 @@ class Spool:
                 next=f"carry it on where it was begun: datactl ops resume {op}",
             )
         return cls(Path(directory))
+
+    @classmethod
+    def of_decided(cls, directory: str | None) -> Spool:
+        """That of an operation whose every id is decided: what is left of it needs none of them, and it may be gone."""
+        there = directory is not None and (Path(directory) / "ids.bson").exists()
+        return cls(Path(directory)) if directory is not None and there else _Gone(Path(directory or os.devnull))
 
     @property
     def order(self) -> dict[str, Any]:
@@ -78,6 +97,20 @@ class Spool:
     def remove(self) -> None:
         """Take it away, once its operation is closed. That it is gone already is no error."""
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class _Gone(Spool):
+    """One that is not there any more, of which nothing is needed."""
+
+    @property
+    def order(self) -> dict[str, Any]:
+        return {"selection": None}
+
+    def ids(self, start: int = 0) -> Iterator[Any]:  # noqa: ARG002 - there are none left
+        return iter(())
+
+    def remove(self) -> None:
+        """There is nothing to take away."""
 
 
 def _documents(data: bytes) -> Iterator[bytes]:

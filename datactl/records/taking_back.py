@@ -8,10 +8,12 @@ from typing import Any
 from pymongo.client_session import ClientSession
 
 from datactl.errors import DatactlError, Problem
-from datactl.events import aggregate_key
-from datactl.mongo import Mongo, mapping_errors
+from datactl.events import aggregate_key, newest_row
+from datactl.mongo import Document, Mongo, mapping_errors
+from datactl.records.committing import commit_outcome
 from datactl.records.grouping import Group, Lies, add_absent
 from datactl.records.ledger import Ledger
+from datactl.records.marks import is_marked
 from datactl.records.operations import Context
 from datactl.records.references import CASCADE, References, by_ids
 from datactl.records.remover import Remover
@@ -76,12 +78,21 @@ class TakingBack:
         together: Together,
         watch: Watcher,
     ) -> None:
+        left = [each for each, lies in members if lies is not Lies.LIVE]
         if model.soft_delete:
-            self._unmark(model, [each for each, lies in members if lies is Lies.MARKED], errors, watch)
-        elif self._remover is not None:
-            absent = [each for each, lies in members if lies is not Lies.LIVE]
+            self._unmark(model, left, errors, watch)
+        if self._remover is None:
+            return
+        there = {aggregate_key(row["_id"]) for row in self._read(model, left)}
+        absent = [each for each in left if aggregate_key(each) not in there]
+        if absent:
             back = self._remover().bring_back(model, absent, self._context, together=together, watch=watch)
             self._count(None, model, [each.id for each in back if each.changed], errors)
+
+    def _read(self, model: Model, ids: Sequence[Any], fields: Mapping[str, int] | None = None) -> list[Document]:
+        place = self._mongo.collection(model.collection)
+        with mapping_errors(f"reading {model.collection}"):
+            return [row for query in by_ids(self._mongo, ids) for row in place.find(query, fields or {"_id": 1})]
 
     def _tops(self, model: Model, id: Any) -> dict[str, list[Any]]:
         """Upward from a document: the deleted ones that no deleted one of the operation took along."""
@@ -100,21 +111,38 @@ class TakingBack:
         return tops or {model.name: [id]}
 
     def _above(self, model: Model, id: Any) -> list[tuple[Model, Any]]:
-        """The documents to which it refers by `cascade` and that carry the operation's mark."""
-        with mapping_errors(f"reading {model.collection}"):
-            (query,) = by_ids(self._mongo, [id])
-            document = self._mongo.collection(model.collection).find_one(query)
+        """The documents to which it refers by `cascade` and that the operation deleted: marked, or not there."""
+        document = self._as_it_was(model, id)
         found: list[tuple[Model, Any]] = []
         if document is None:
             return found
         for edge in self._references.of(model, CASCADE):
             values = edge.values_of(document)
-            own = {edge.parent.marks.deleted: True, edge.parent.marks.deleted_op: self._context.op}
-            with mapping_errors(f"reading {edge.parent.collection}"):
-                for query in by_ids(self._mongo, values):
-                    rows = self._mongo.collection(edge.parent.collection).find({**query, **own}, {"_id": 1})
-                    found += ((edge.parent, row["_id"]) for row in rows)
+            names = (edge.parent.marks.deleted, edge.parent.marks.deleted_op)
+            there = {
+                aggregate_key(row["_id"]): row
+                for row in self._read(edge.parent, values, dict.fromkeys(("_id", *names), 1))
+            }
+            absent = [value for value in values if aggregate_key(value) not in there]
+            own = [row for row in there.values() if is_marked(edge.parent, row)]
+            found += ((edge.parent, row["_id"]) for row in own if row.get(names[1]) == self._context.op)
+            found += ((edge.parent, value) for value in absent if self._deleted(edge.parent, value))
         return found
+
+    def _as_it_was(self, model: Model, id: Any) -> Mapping[str, Any] | None:
+        """A document from MongoDB, or as the vault offers it."""
+        with mapping_errors(f"reading {model.collection}"):
+            (query,) = by_ids(self._mongo, [id])
+            document = self._mongo.collection(model.collection).find_one(query)
+        if document is not None or self._remover is None:
+            return document
+        (offered,) = self._remover().offered(model, [id])
+        return offered
+
+    def _deleted(self, model: Model, id: Any) -> bool:
+        """Whether the operation was the last to delete a document that is not there."""
+        row = newest_row(self._mongo, model.name, id, "Deleted")
+        return row is not None and row["op"] == self._context.op
 
     def _unmark(
         self, model: Model, ids: Sequence[Any], errors: Mapping[tuple[str, bytes], Problem], watch: Watcher
@@ -130,7 +158,7 @@ class TakingBack:
                 self._count(session, model, [change.id for change in outcome.changes], errors)
                 return outcome
 
-            left = left[self._mongo.transaction(write, watch=watch).taken :]
+            left = left[commit_outcome(self._mongo, write, watch=watch).taken :]
 
     def _count(
         self,

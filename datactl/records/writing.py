@@ -23,6 +23,7 @@ from pymongo.collection import Collection
 from datactl.errors import DatactlError, DuplicateKey, InvalidDocument, NotFound, PreconditionFailed, WriteConflict
 from datactl.events import (
     OUTBOX,
+    SEQ_INDEX,
     EventRow,
     aggregate_key,
     ensure_outbox_indexes,
@@ -61,6 +62,8 @@ class Outcome:
     missed: list[Any] = field(default_factory=list)
     """Ids that the selection does not match (any more)."""
     failed: list[tuple[Any, DatactlError]] = field(default_factory=list)
+    event: ObjectId | None = None
+    """One of the events that it wrote: every attempt at a transaction makes others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Writer:
         else:
             self._collection.insert_many(raw, session=session)
             insert_rows(self._mongo, session, rows)
-        return Outcome(len(taken), changes)
+        return Outcome(len(taken), changes, event=rows[0].row["_id"] if rows else None)
 
     def change(
         self,
@@ -325,6 +328,7 @@ class Writer:
                 before, after = without_secrets(before, secret), without_secrets(after, secret)
             change = Change(self._model.name, changed, kind, True, context.op, before, after, seq)  # noqa: FBT003
             outcome.changes.append(change)
+        outcome.event = rows[0].row["_id"]
         return rows
 
     def _row(
@@ -383,7 +387,9 @@ class Writer:
 
 def seq_was_taken(error: DatactlError) -> bool:
     """Two transactions read the same newest `seq`: this one lost, and may be run again."""
-    return isinstance(error, DuplicateKey) and error.details.get("collection") == OUTBOX
+    if not isinstance(error, DuplicateKey):
+        return False
+    return error.details.get("collection") == OUTBOX and error.details.get("index") == SEQ_INDEX
 
 
 def concealed(error: DatactlError, model: Model) -> DatactlError:

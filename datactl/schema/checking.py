@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bson.binary import Binary
+from bson.code import Code
 from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 from bson.objectid import ObjectId
@@ -88,5 +89,7 @@ def _value(field: Field, value: Any, at: str) -> Iterator[Problem]:
 
 def _is_stored_as(kind: FieldType, value: Any) -> bool:
     if isinstance(value, bool) and kind not in (FieldType.BOOL, FieldType.MIXED):
+        return False
+    if isinstance(value, Code) and kind is FieldType.STRING:  # a str in Python, and another type to MongoDB
         return False
     return isinstance(value, _STORED[kind])

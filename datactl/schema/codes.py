@@ -31,6 +31,7 @@ DECLARATION_CODES: dict[str, str] = {
     "nullify_required": "`onDelete: nullify` on a required field",
     "nullify_immutable": "`onDelete: nullify` on an immutable field or on `_id`",
     "on_delete_in_map": "`onDelete` inside a map: no query finds who refers there",
+    "on_delete_in_lists": "`onDelete` inside a list of lists: no query finds who refers there",
     "unknown_field": "a path that names no field",
     "not_text": "a text search over a field that is not text",
     "secret_field": "a text search over a secret field",

@@ -43,6 +43,7 @@ class FieldReader:
         self.report = report
         self.places: dict[str, Node] = {}
         self.refs: dict[str, Node] = {}
+        self._on_delete: dict[str, Node] = {}
         self._reserved = reserved  # name of a top-level field -> why it cannot be declared
 
     def fields(self, node: Node, prefix: str = "", *, secret: bool = False) -> tuple[Field, ...]:
@@ -135,6 +136,8 @@ class FieldReader:
             given = {option: value for option, value in given.items() if option not in _OF_ITEMS}
             field = replace(field, items=self._with_options(items, own, given_at))
         field = replace(self._with_options(field, given, given_at), secret=secret)
+        if kind is FieldType.ARRAY and field.items is not None and field.items.type is FieldType.ARRAY:
+            self._refuse_in_lists(field.items)
         if field.immutable and field.items is not None and field.items.on_delete == "nullify":
             at = given_at["immutable"].key
             self.report.add(at, "nullify would change a field that cannot change", "nullify_immutable")
@@ -175,11 +178,22 @@ class FieldReader:
                 self.report.add(at, "onDelete is about a reference: give a ref", "option_without_ref")
             elif "$*" in field.path:
                 self.report.add(at, "onDelete inside a map: no query finds who refers there", "on_delete_in_map")
-            elif field.on_delete == "nullify":
-                self._can_be_emptied(field, at)
+            else:
+                self._on_delete[field.path] = at
+                if field.on_delete == "nullify":
+                    self._can_be_emptied(field, at)
         self._order(field, "min", "max", given_at)
         self._order(field, "min_length", "max_length", given_at)
         return field
+
+    def _refuse_in_lists(self, inner: Field) -> None:
+        """A query looks into a list, and not into the lists in it."""
+        for each in inner.walk():
+            at = self._on_delete.pop(each.path, None) if each.on_delete else None
+            if at is not None:
+                self.report.add(
+                    at, "onDelete inside a list of lists: no query finds who refers there", "on_delete_in_lists"
+                )
 
     def _can_be_emptied(self, field: Field, at: Node) -> None:
         if field.required:

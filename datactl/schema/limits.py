@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -73,13 +74,20 @@ def comparable(value: Any) -> Any:
 
 def _less(left: Any, right: Any) -> bool:
     """NaN is less than nothing and more than nothing here: whether it may be stored is decided elsewhere."""
-    return left == left and right is not None and bool(left < right)
+    return right is not None and not _is_nan(left) and not _is_nan(right) and bool(left < right)
+
+
+def _is_nan(rank: Any) -> bool:
+    """A signalling NaN of a Decimal cannot even be compared with itself."""
+    return rank.is_nan() if isinstance(rank, Decimal) else rank != rank
 
 
 def same(left: Any, right: Any) -> bool:
     """Equality as MongoDB sees it: numbers by value whatever their type, everything else by type and value."""
     left_rank, right_rank = comparable(left), comparable(right)
     if left_rank is not None and right_rank is not None:
+        if _is_nan(left_rank) or _is_nan(right_rank):
+            return _is_nan(left_rank) and _is_nan(right_rank)
         return isinstance(left, datetime | DatetimeMS) == isinstance(right, datetime | DatetimeMS) and bool(
             left_rank == right_rank
         )

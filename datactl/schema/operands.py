@@ -7,6 +7,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from bson.code import Code
+
 from datactl.errors import BadId, FilterError
 from datactl.schema.fields import Field
 from datactl.schema.reading import Reader
@@ -59,8 +61,13 @@ def _operand(field: Field, value: Any) -> Any:
         return [None if item is None else _operand(field.items, item) if field.items else _free(item) for item in value]
     element = field.element
     if element.type not in SCALARS or element.type is FieldType.MIXED:
-        return _free(_loose(value) if isinstance(value, str) else value)
-    return read_scalar(element.type, from_text(element.type, value) if isinstance(value, str) else value)
+        return _free(_loose(value) if _is_text(value) else value)
+    return read_scalar(element.type, from_text(element.type, value) if _is_text(value) else value)
+
+
+def _is_text(value: Any) -> bool:
+    """bson.Code is a str in Python, and no text."""
+    return isinstance(value, str) and not isinstance(value, Code)
 
 
 def from_text(kind: FieldType, text: str) -> Any:

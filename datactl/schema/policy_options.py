@@ -30,8 +30,8 @@ MARK_OPTIONS: tuple[Option, ...] = (
     Option(
         "deletedByType",
         "deleted_by_type",
-        "The type of `deletedBy`, where the application has one. Of an `objectId`, an actor that is none is left out of "
-        "the mark (the event and the ledger name it): Mongoose would refuse the document.",
+        "The type of `deletedBy`, where the application has one. An actor that is no ObjectId is left out of an "
+        "`objectId` mark (the event and the ledger name it): Mongoose would refuse the document.",
         Choice(DELETED_BY_TYPES),
         "mixed",
     ),

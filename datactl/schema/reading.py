@@ -26,8 +26,6 @@ from datactl.yamlfile.report import did_you_mean, quoted
 if TYPE_CHECKING:
     from datactl.schema.model import Model
 
-ELEMENT_ID = Field(name="_id", path="_id", type=FieldType.MIXED)  # Mongoose gives one to every nested document
-
 
 def read_input(model: Model, data: Any, *, partial: bool = False, now: datetime | None = None) -> dict[str, Any]:
     """See Model.read_input."""

@@ -331,4 +331,6 @@ def read_scalar(kind: FieldType, value: Any) -> Any:
         value = from_extended(value)
         if kind is FieldType.MIXED:
             return value  # written as a type: NaN is meant
+    if isinstance(value, Code) and kind is not FieldType.MIXED:
+        raise Unreadable("type", "code is not text, though it is written as one")
     return _READERS[kind](value)

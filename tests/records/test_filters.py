@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from bson import Decimal128, ObjectId
+from bson import Decimal128, Int64, MinKey, ObjectId, Timestamp
 from bson.regex import Regex
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,7 +93,7 @@ def test_what_the_grammar_means(product: Model, text: Any, filter: dict[str, Any
         ({"name": {"contains": 5}}, "takes a text"),
         ({"sku": {"exists": 1}}, "true or false"),
         ({"name": {"regex": "a+"}}, "not allowed here"),
-        ({"name": {"$regularExpression": {"pattern": "a", "options": ""}}}, "unknown operator"),
+        ({"name": {"$regularExpression": {"pattern": "a", "options": ""}}}, "not a value to compare"),
         ({"extra": {"eq": {"$regularExpression": {"pattern": "a", "options": ""}}}}, "not a value to compare"),
         ({"extra": {"eq": {"$where": "1"}}}, "cannot be compared"),
         ({"$where": "sleep(1000)"}, "no field"),
@@ -178,3 +178,29 @@ def test_a_regular_expression_that_is_none_is_the_filters_fault(products: Reposi
     found = parse_filter(products.model, {"name": {"regex": "(a"}}, regex=True)
     with pytest.raises(FilterError, match="regular expression"):
         list(products.find(found))
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ({"$timestamp": {"t": 1, "i": 2}}, Timestamp(1, 2)),
+        ({"$minKey": 1}, MinKey()),
+        ({"$numberLong": "5"}, Int64(5)),
+        ({"$uuid": "6f1b3c1e-8d0e-4b5a-9c39-0d8a2f0f5d11"}, UUID("6f1b3c1e-8d0e-4b5a-9c39-0d8a2f0f5d11")),
+    ],
+)
+def test_whatever_is_a_value_elsewhere_is_one_in_a_filter(product: Model, given: Any, value: Any) -> None:
+    assert (
+        parse_filter(product, {"extra": given}) == parse_filter(product, {"extra": {"eq": given}}) == {"extra": value}
+    )
+
+
+@pytest.mark.parametrize("path", ["name", "extra"])
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [({"$regex": "a"}, "pattern"), ({"$regularExpression": {}}, "pattern"), ({"$code": "x"}, "code")],
+)
+def test_nor_is_a_pattern_or_code_one(product: Model, path: str, given: Any, says: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        parse_filter(product, {path: given})
+    assert says in f"{caught.value} {caught.value.why}".lower()

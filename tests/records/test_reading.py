@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,7 @@ def test_pages_hold_all_and_none_is_empty(total: int, limit: int) -> None:
 def follow(repository: Repository, **options: Any) -> list[Page]:
     pages = [repository.find_with_pagination(**options)]
     while pages[-1].next_cursor:
+        assert len(pages) < 100, "the pages have no end"
         pages.append(repository.find_with_pagination(**options, after=pages[-1].next_cursor))
     return pages
 
@@ -249,3 +251,50 @@ def test_explain_suggests_the_index(products: Repository) -> None:
     # Whether a server uses an index of a hundred documents is its own choice; it is not told to make it again.
     assert "missing" not in (products.explain(query).suggestion or "")
     assert products.explain().suggestion is None
+
+
+@pytest.mark.parametrize("sort", [None, "price", "-price", "inventory.quantity"])
+@pytest.mark.parametrize(
+    ("projection", "shown"),
+    [
+        ({"_id": 0}, {"name", "price", "inventory"}),
+        ({"_id": 0, "price": 0}, {"name", "inventory"}),
+        ({"price": 0, "inventory": 0}, {"_id", "name"}),
+        ({"_id": 1, "price": 0}, {"_id", "name", "inventory"}),
+        ({"_id": 0, "name": 1}, {"name"}),
+        ({"_id": 1}, {"_id"}),
+        (["name"], {"_id", "name"}),
+    ],
+)
+def test_pages_may_hide_what_they_are_sorted_by(
+    repository: Make, sort: str | None, projection: Any, shown: set[str]
+) -> None:
+    products = repository("Product")
+    products.collection.insert_many(
+        [{"name": f"{number}", "price": number // 3, "inventory": {"quantity": number // 4}} for number in range(10)]
+    )
+    whole = [document["name"] for document in products.find_with_pagination(limit=50, sort=sort).data]
+    pages = follow(products, limit=3, sort=sort, projection=projection)
+    rows = [document for page in pages for document in page.data]
+    assert len(rows) == 10
+    if "name" in shown:
+        assert [row["name"] for row in rows] == whole
+    added = {"price", "inventory"} if not isinstance(projection, dict) or projection.get("name", 0) else set()
+    added |= {"price", "inventory"} if projection == {"_id": 1} else set()  # what sorts is shown beside what was asked
+    assert all(shown <= set(row) <= shown | added for row in rows)
+
+
+def test_a_page_cannot_show_something_else_as_what_sorts_it(stock: Repository) -> None:
+    with pytest.raises(FilterError, match="sorted"):
+        stock.find_with_pagination(sort="price", projection={"price": "$name"}, reveal=True)
+
+
+def test_a_cursor_is_for_its_model_only(repository: Make) -> None:
+    """Two models over one collection, as discriminators are: filter and sort are alike."""
+    made = [repository("Product"), repository("Category")]
+    made[1].model = replace(made[1].model, collection=made[0].model.collection)
+    made[0].collection.insert_many([{"name": f"{number}", "slug": f"{number}"} for number in range(3)])
+    cursor = made[0].find_with_pagination(limit=1, sort="name").next_cursor
+    assert made[0].find_with_pagination(limit=1, sort="name", after=cursor).page == 2
+    with pytest.raises(UsageError, match="does not fit"):
+        made[1].find_with_pagination(limit=1, sort="name", after=cursor)

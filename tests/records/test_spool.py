@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,15 @@ from bson import Int64, ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datactl.errors import NotFound
-from datactl.mongo import CODEC
+from datactl.errors import DatactlError, InvalidDocument, NotFound
+from datactl.mongo import CODEC, Mongo
+from datactl.records import Repository
 from datactl.records import spool as spool_module
+from datactl.records.freezing import freeze
 from datactl.records.spool import Spool
+from datactl.schema import Registry
+from datactl.steps import UNWATCHED
+from tests.objects.test_files import calls_of
 
 IDS: list[Any] = [
     ObjectId(),
@@ -69,3 +77,62 @@ def test_however_it_is_read(
     spool, count = Spool.write(tmp_path_factory.mktemp("spool") / "OP", encoded(texts), {})
     assert count == len(texts)
     assert list(spool.ids(start)) == texts[start:]
+
+
+@pytest.mark.parametrize(
+    ("ids", "order"),
+    [
+        ([1], {"operators": {"$unset": {"name": 2**64}}}),
+        ([1], {"operators": {"$set": {"name": "\ud800"}}}),
+        ([1, 2**64], {}),
+    ],
+)
+def test_what_bson_cannot_hold_is_told_and_nothing_is_left(
+    mongo: Mongo, registry: Registry, tmp_path: Path, ids: list[Any], order: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidDocument):
+        freeze(
+            mongo,
+            registry.model("Product"),
+            tmp_path / "spool" / "OP",
+            "OP",
+            selection=None,
+            ids=ids,
+            order=order,
+            expected=None,
+            watch=UNWATCHED,
+        )
+    assert list(tmp_path.rglob("OP")) == []
+
+
+def test_nothing_is_left_of_a_selection_that_the_server_refuses(products: Repository, tmp_path: Path) -> None:
+    with pytest.raises(DatactlError):
+        products.update_many({"price": {"$bad": 1}}, {"name": "b"})
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+@pytest.mark.real
+def test_it_is_on_disk_before_anything_is_changed(tmp_path: Path) -> None:
+    """Seen from outside by strace on a real process."""
+    spool, trace = tmp_path / "spool", tmp_path / "trace"
+    write = (
+        "import sys, pathlib; from datactl.records.spool import Spool; Spool.write(pathlib.Path(sys.argv[1]), [], {})"
+    )
+    watched = "trace=open,openat,write,fsync,fdatasync,mkdir,mkdirat"
+    subprocess.run(
+        ["strace", "-f", "-y", "-o", trace, "-e", watched, sys.executable, "-c", write, spool / "OP"],
+        check=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    calls = [call for call in calls_of(trace, spool) if not call.startswith("write")]
+    assert calls == [
+        "mkdir spool/OP",
+        "mkdir spool",
+        "mkdir spool/OP",
+        "open spool/OP/ids.bson",
+        "fsync spool/OP/ids.bson",
+        "open spool/OP/order.bson",
+        "fsync spool/OP/order.bson",
+        "fsync spool/OP",
+        "fsync spool",
+    ]

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from bson import Decimal128, Int64, ObjectId
+from bson.code import Code
 
 from datactl.errors import FilterError
+from datactl.schema import define_model
 from tests.schema.samples import one, thing
 
 HEX = "60f1b2c3d4e5f6789abcdef0"
@@ -93,3 +95,14 @@ def test_undeclared_fields_can_be_filtered_where_they_can_be_written() -> None:
     assert model.read_value("b.c", "5") == 5
     with pytest.raises(FilterError):
         model.read_value("a.c", "5")
+
+
+@pytest.mark.parametrize("kind", ["string", "bool", "number", "date", "objectId", "uuid", "decimal"])
+def test_code_is_no_text(kind: str) -> None:
+    """bson.Code is a str in Python, and one that cannot be looked up."""
+    model = define_model("Thing", {"x": kind})
+    for value in (Code("true"), {"$code": "true"}):
+        with pytest.raises(FilterError, match="cannot be compared"):
+            model.read_value("x", value)
+    assert [problem.code for problem in model.check({"_id": ObjectId(), "x": Code("true")})] == ["type"]
+    assert define_model("Thing", {"x": "mixed"}).read_value("x", Code("5")) == Code("5")

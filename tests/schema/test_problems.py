@@ -100,6 +100,13 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
             "3:61",
             "on_delete_in_map",
         ),
+        ("fields: {a: [[{type: objectId, ref: M, onDelete: restrict}]]}", "3:44", "on_delete_in_lists"),
+        ("fields: {a: [[[{b: {type: objectId, ref: M, onDelete: cascade}}]]]}", "3:49", "on_delete_in_lists"),
+        (
+            "fields: {a: {type: array, items: {type: array, items: objectId, ref: M, onDelete: nullify}}}",
+            "3:77",
+            "on_delete_in_lists",
+        ),
         ("fields: {a: {type: string, ref: M}}", "3:14", "ref_type"),
         ("fields: {a: string}\nuniqueFields: [b]", "4:20", "unknown_field"),
         ("fields: {a: string}\nuniqueFields: [a, a]", "4:23", "duplicate_key"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -36,7 +36,29 @@ class Companions:
         self, model: Model, ids: Sequence[Any], after: ObjectId, session: ClientSession | None
     ) -> frozenset[bytes]:
         """Of these documents of a model, the keys of those whose turn comes after that of the event `after`."""
-        found: set[bytes] = set()
+        found = {
+            key
+            for key, row in self._touched(model, ids, session)
+            if self._dry or (row > after if self._forward else row < after)
+        }
+        return frozenset(self._without_staying(model, found))
+
+    def stayed(
+        self, model: Model, ids: Sequence[Any], before: ObjectId, session: ClientSession | None
+    ) -> frozenset[bytes]:
+        """Of these documents, which are live, the keys of those that had their turn before the event, and so stay.
+
+        Only where parents have their turn before their children.
+        """
+        if not self._forward or not ids:
+            return frozenset()
+        found = {key for key, row in self._touched(model, ids, session) if row < before}
+        return frozenset(found - set(self._without_staying(model, found)) if self._dry else found)
+
+    def _touched(
+        self, model: Model, ids: Sequence[Any], session: ClientSession | None
+    ) -> Iterator[tuple[bytes, ObjectId]]:
+        """Which of these the operation touched, by each of its events."""
         step = self._mongo.capabilities.in_chunk
         with mapping_errors(f"reading {OUTBOX}"):
             for start in range(0, len(ids), step):
@@ -46,9 +68,7 @@ class Companions:
                     "op": self._op,
                 }
                 for row in self._mongo.collection(OUTBOX).find(wanted, {"aggregateId": 1}, session=session):
-                    if self._dry or (row["_id"] > after if self._forward else row["_id"] < after):
-                        found.add(aggregate_key(row["aggregateId"]))
-        return frozenset(self._without_staying(model, found))
+                    yield aggregate_key(row["aggregateId"]), row["_id"]
 
     def _without_staying(self, model: Model, keys: Iterable[bytes]) -> Iterable[bytes]:
         return (key for key in keys if hash((model.name, key)) not in self._staying)

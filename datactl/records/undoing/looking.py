@@ -98,7 +98,8 @@ class Looker:
             looks = [self._one(past, documents.get(past.key), session) for past in pasts]
         self.obstacles.stand_against(looks, documents, session)
         self._settle(looks, session)
-        self._look_into_vault([each for each in looks if each.goes and way is not Way.REMOVE])
+        if way is not Way.REMOVE:
+            self._look_into_vault([each for each in looks if each.goes], session)
         self.obstacles.staying(looks)
         return looks
 
@@ -155,19 +156,22 @@ class Looker:
             code = None if since or not whys else "secret_unknown" if found.unknown else "reference_deleted"
             each.fate = _fate(each.past, kind, "; ".join(whys) or None, code, since)
 
-    def _look_into_vault(self, looks: Sequence[Look]) -> None:
-        """Whether the vault offers what would come back, and whether it is what this operation took away."""
+    def _look_into_vault(self, looks: Sequence[Look], session: ClientSession | None) -> None:
+        """Whether the vault offers what would come back, whether it is what this operation took away, and may come."""
         if not looks or self._remover is None:
             return
         model = looks[0].past.known_model
+        found: dict[bytes, Document] = {}
         for each, offered in zip(looks, self._remover.offered(model, [look.past.id for look in looks]), strict=True):
             if offered is None:
                 each.fate = _fate(each.past, FateKind.IMPOSSIBLE, "neither MongoDB nor the vault has it", "not_found")
             elif each.past.way is Way.UNMARK and not reverse(each.past, offered).writes:
                 each.fate = _fate(each.past, FateKind.CHANGED, "what the vault has of it was deleted by another")
             else:
+                found[each.past.key] = offered
                 continue
             each.goes = False
+        self.obstacles.bringing_back(looks, found, session)
 
 
 def _fate(

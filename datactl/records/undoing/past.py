@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -51,6 +52,7 @@ class Past:
     unknown: tuple[str, ...] = ()
     trouble: str | None = None
     size: int = 0
+    at: datetime | None = None
 
     @cached_property
     def key(self) -> bytes:
@@ -107,6 +109,7 @@ class PastReader:
             unknown=unknown,
             trouble=trouble,
             size=size,
+            at=row.get("createdAt"),
         )
 
     def _values(

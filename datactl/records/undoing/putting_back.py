@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from datactl.mongo import Mongo
@@ -33,11 +34,11 @@ class PuttingBack:
         self._event_key = event_key
         self._writers: dict[str, Writer] = {}
 
-    def take(self, session: ClientSession, chunk: Sequence[Past]) -> list[Look]:
-        """As many of the first as one transaction takes. Vanished."""
+    def take(self, session: ClientSession, chunk: Sequence[Past]) -> tuple[list[Look], ObjectId | None]:
+        """As many of the first as one transaction takes, and one of the events that it wrote. Vanished."""
         model = chunk[0].model
         if model is None or chunk[0].way is Way.NONE:
-            return self._looker.look(chunk, {}, session)
+            return self._looker.look(chunk, {}, session), None
         chunk = self._looker.fitting(chunk, session)
         documents = self._looker.read(model, chunk, session)
         looks = self._looker.look(chunk, documents, session)
@@ -48,9 +49,10 @@ class PuttingBack:
             if each.reversal is not None and each.reversal.writes:
                 self._stamp(model, each.reversal, documents[each.past.key])
                 decided.append((documents[each.past.key]["_id"], (each.reversal.before, each.reversal.after)))
-        if decided:
-            self._writer(model).change_each(session, _EVENTS[chunk[0].way], decided, self._context)
-        return looks
+        if not decided:
+            return looks, None
+        done = self._writer(model).change_each(session, _EVENTS[chunk[0].way], decided, self._context)
+        return looks, done.event
 
     def _stamp(self, model: Model, reversal: Reversal, document: dict[str, Any]) -> None:
         """What every change sets: the time of this one, not that of the state which comes back."""

@@ -2,7 +2,7 @@
 
 A chunk is a run of changes of one model that are taken back in one way: in one transaction at most 500 documents, or
 8 MB; what goes through the vault in parts of its own. What a deletion did is taken back in the order in which it was
-done (parents before what refers to them), everything else newest first.
+done (parents before what refers to them), and so is what a restore of a group did; everything else newest first.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from datactl.errors import DatactlError, Locked, NotFound, UsageError
@@ -21,6 +22,7 @@ from datactl.mongo import Mongo
 from datactl.records.accounts import ARCHIVED, Account, account_of
 from datactl.records.bulk import ITS_OWN_FAULT
 from datactl.records.clock import ServerClock
+from datactl.records.committing import commit
 from datactl.records.ledger import Ledger, State
 from datactl.records.operations import Context, new_op
 from datactl.records.remover import Remover
@@ -39,7 +41,6 @@ KIND = "undo"
 
 # What a removal takes at once: its own transactions are smaller, a segment of the vault should not be.
 _REMOVED_AT_ONCE = 10_000
-_SEQ_TRIES = 10
 # Kinds that marked or removed: the only ones taken back in the order in which they were done.
 _DELETIONS = ("soft_delete", "remove")
 _DELETED, _RESTORED = "Deleted", "Restored"
@@ -93,7 +94,7 @@ class Undoer:
     def fates(self, plan: UndoPlan) -> Iterator[Fate]:
         """What would become of each document, as it stands now. Changes nothing."""
         account = plan.account
-        companions = Companions(self._mongo, account.op, forward=_is_deletion(account), dry=True)
+        companions = Companions(self._mongo, account.op, forward=_is_forward(account), dry=True)
         looker = Looker(self._mongo, self._registry, self._remover, companions)
         waiting: list[Past] = []
         pasts = self._pasts(account, 0)
@@ -170,7 +171,7 @@ class Undoer:
     def _pasts(self, account: Account, position: int) -> Iterator[Past]:
         """The changes of an operation in the order in which they are taken back, from number `position` on."""
         if not _is_deletion(account):
-            rows = operation_rows(self._mongo, account.op, newest_first=True, skip=position)
+            rows = operation_rows(self._mongo, account.op, newest_first=not _is_forward(account), skip=position)
             return map(self._reader.read, rows)
         # A cascade that took a mark back (because something came to refer to the document) left nothing to undo there.
         types = {count.event_type: count for count in account.touched if count.event != _RESTORED}
@@ -193,7 +194,7 @@ class _Work:
         self._tally = tally
         self._watch = watch
         self._pasts = undoer._pasts(account, tally.position)
-        companions = Companions(undoer._mongo, account.op, forward=_is_deletion(account), dry=False)
+        companions = Companions(undoer._mongo, account.op, forward=_is_forward(account), dry=False)
         self._looker = Looker(undoer._mongo, undoer._registry, undoer._remover, companions)
         self._putting_back = PuttingBack(undoer._mongo, self._looker, context, undoer._event_key)
         self._vaulting = Vaulting(undoer._mongo, self._looker, undoer._remover, context, tally, undoer._ledger)
@@ -227,19 +228,20 @@ class _Work:
                 return self._vaulting.bring_back(chunk[:BROUGHT_BACK_AT_ONCE], self._watch)
         return self._commit(chunk)
 
-    def _commit(self, chunk: Sequence[Past], tries: int = 1) -> int:
-        def work(session: ClientSession) -> list[Look]:
-            looks = self._putting_back.take(session, chunk)
+    def _commit(self, chunk: Sequence[Past]) -> int:
+        def work(session: ClientSession) -> tuple[list[Look], ObjectId | None]:
+            looks, event = self._putting_back.take(session, chunk)
             self._record(session, looks)
-            return looks
+            return looks, event
+
+        def moved(session: ClientSession, done: tuple[list[Look], ObjectId | None]) -> bool:
+            return self._ledger.is_at(session, self._context.op, self._tally.position + len(done[0]))
 
         try:
-            looks = self._mongo.transaction(work, watch=self._watch)
+            looks, _ = commit(self._mongo, work, event_of=lambda done: done[1], moved=moved, watch=self._watch)
         except Vanished:
             return 0  # one was archived at this moment: it is looked for again
         except ITS_OWN_FAULT as error:
-            if seq_was_taken(error) and tries < _SEQ_TRIES:
-                return self._commit(chunk, tries + 1)
             if len(chunk) > 1:
                 self._size = max(1, len(chunk) // 2)
                 return 0
@@ -290,6 +292,11 @@ def _first_run(waiting: Sequence[Past], size: int) -> list[Past]:
 
 def _is_deletion(account: Account) -> bool:
     return account.kind in _DELETIONS
+
+
+def _is_forward(account: Account) -> bool:
+    """Whether parents have their turn before their children: in a deletion, and where a group was restored."""
+    return _is_deletion(account) or bool(((account.row or {}).get("detail") or {}).get("group"))
 
 
 def _events(account: Account) -> int:

@@ -74,11 +74,9 @@ class Vaulting:
 
         def refusals(session: ClientSession | None, documents: Sequence[Document]) -> Sequence[DatactlError | None]:
             going = [pasts[aggregate_key(document["_id"])] for document in documents]
-            against = self._looker.obstacles.referrers(going, session)
-            return [
-                _Stays(impossible(past, against[past.key], "restricted")) if past.key in against else None
-                for past in going
-            ]
+            stored = {aggregate_key(document["_id"]): document for document in documents}
+            against = self._looker.obstacles.against_leaving(going, stored, session)
+            return [_Stays(impossible(past, *against[past.key])) if past.key in against else None for past in going]
 
         def inside(session: ClientSession, removed: Sequence[Removed]) -> None:
             self._tally.record(self._ledger, session, self._fates(pasts, removed))
@@ -118,6 +116,7 @@ class Vaulting:
                 [each.past.id for each in coming],
                 self._context,
                 as_archived=chunk[0].way is Way.BRING_BACK,  # as it was removed; else as it was before it was marked
+                together=self._looker.obstacles.comes_too,
                 watch=watch,
             )
             for each, answer in zip(coming, answers, strict=False):  # those that a signal kept are not answered
