@@ -115,8 +115,8 @@ class Workspace:
         raise NotInitialised(
             "no MongoDB is configured here",
             why="neither DATACTL_URI nor a local engine is set",
-            next="set DATACTL_URI=mongodb://..., or give the project its own engine: `engine: local` under `settings:` "
-            "in models.yaml (datactl init --local writes such a file)",
+            next="set DATACTL_URI=mongodb://..., here or in .env, or give the project its own engine: `engine: local` "
+            "under `settings:` in models.yaml (datactl init --local writes such a file)",
         )
 
     @cached_property

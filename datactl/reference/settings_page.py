@@ -37,9 +37,14 @@ settings:
 
 `--profile prod` chooses it for one command, `DATACTL_PROFILE` for a shell. A profile stands right behind the place that
 named it: named by `--profile` it wins over the environment, so a `DATACTL_URI` that lies around cannot lead that
-command to another database; named by `DATACTL_PROFILE` it gives way to the other variables. Where both files know the
+command to another database; named by `DATACTL_PROFILE` it gives way to the other variables. A profile without a `uri`
+works on that of the files it stands in; where a `DATACTL_URI` of the environment or of `.env` would stand in for it,
+`--profile` is refused. A value that a profile leaves empty is an error. Where both files know the
 name, the project's word wins, and the user's fills what it leaves open. A URI that names its database keeps it,
-whatever a weaker place says for `database`.
+whatever a weaker place says for `database`; one that names none takes it from there.
+
+What a connection string holds is read as the driver reads it. Of one that may have a password which is not
+percent-encoded, nothing is shown but `mongodb://***`.
 
 ```
 datactl config show --origin --profile prod
@@ -110,5 +115,7 @@ def _row(setting: Setting) -> tuple[str, ...]:
 def _value(setting: Setting) -> str:
     if setting.choices:
         return ", ".join(f"`{choice}`" for choice in setting.choices)
-    kinds = {Kind.COUNT: "a whole number from 0", Kind.SWITCH: "true or false", Kind.PATH: "a path"}
+    from datactl.settings.values import MOST_DAYS
+
+    kinds = {Kind.COUNT: f"a whole number from 0 to {MOST_DAYS:,}", Kind.SWITCH: "true or false", Kind.PATH: "a path"}
     return kinds.get(setting.kind, "secret" if setting.kind is Kind.SECRET else "text")

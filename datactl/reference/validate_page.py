@@ -26,6 +26,10 @@ Each finding says where it is, why it is one and what to do next. With `-o json`
 `{check, code, model, where, what, next, id}`; `id` is the document's, as Extended JSON, and absent where no document is
 meant. `-o ndjson` writes each finding as it is found. Values of secret fields are never told.
 
+As a table, ten findings of one code are written for each model, and how to have the others.
+
+A check that the server cannot answer is a finding of its own, with the code `not_done`; the other checks go on.
+
 The exit status is 5 when something was found and 0 when nothing was. At 1,000 findings it stops and says so;
 `--max-findings` sets another number, and 0 none.
 
@@ -45,6 +49,8 @@ Where two checks could see the same thing, the one that says what is at fault ha
 - The fields of a deletion's mark are the business of `marks`, not of `documents`.
 - A reference of another type than its field is a wrong value, and no reference that leads nowhere. References of marked
   documents are not looked at: restoring them does.
+- A reference without `onDelete` may outlive what it refers to: that this was deleted, and later archived, is no
+  finding. With `onDelete` it is one, since `restrict`, `cascade` and `nullify` all say that it is not to happen.
 - Where the unique index is in place, the server keeps duplicates out, and nothing is searched for.
 - A value that `documents`, `marks` or `references` find fault with is not an outside write besides, nor is a document
   that is in MongoDB and in the vault.
