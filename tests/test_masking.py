@@ -24,7 +24,7 @@ __all__ = ["run"]
 
 PASSWORD, WRITTEN = "hunter2@s3cret/pw", "hunter2%40s3cret%2Fpw"  # as it is, and as a URI has it
 KEY = "c0ffee00" * 8
-TOKENS = ("token-of-the-first", "token-of-the-second", "token-that-is-wrong")
+TOKENS = ("token-of-the-first", "token-of-the-second", "token-that-is-wrong", "token-in-another-place")
 MODELS = """\
 settings:
   profiles:
@@ -39,11 +39,14 @@ models:
       views: {type: int, min: 0, default: 0}
       token: {type: string, secret: true, pattern: "^token-of"}
       keys: {inner: {type: string, secret: true}}
+      cards: [{bank: string, num: {type: string, secret: true}}]
+      bag: {type: mixed, secret: true}
   Log:
     enableSoftDelete: false
     fields:
       line: {type: string}
       token: {type: string, secret: true}
+      cards: [{bank: string, num: {type: string, secret: true}}]
 """
 POSTS = [
     {"title": "first", "slug": "a", "token": TOKENS[0], "keys": {"inner": TOKENS[0]}},
@@ -114,6 +117,7 @@ def changes(heard: Heard) -> str:
     heard("create", "Post", "-", stdin=b"".join(json.dumps(post).encode() + b"\n" for post in POSTS))
     heard("update", "Post", first, json.dumps({"token": f"{TOKENS[1]}x"}), "-o", "table")
     heard("update", "Post", "--filter", "views>=20", "--json", json.dumps({"keys": {"inner": TOKENS[0]}}), "--yes")
+    out_of_place(heard)
     operation = heard("update", "Post", "--filter", "views>=20", "--set", "views=25", "--yes").json["op"]
     heard("delete", "Post", "--filter", "views>=0", "--yes")
     heard.project.age()
@@ -121,20 +125,57 @@ def changes(heard: Heard) -> str:
     heard("restore", "Post", first)
     log = heard("find", "Log").json[0]["_id"]["$oid"]
     heard("delete", "Log", log)
+    removed = heard.project.database["logs"].insert_one({"line": "x", "cards": [TOKENS[3], {"num": TOKENS[3]}]})
+    heard("delete", "Log", str(removed.inserted_id))
     return str(operation)
+
+
+def out_of_place(heard: Heard) -> None:
+    """Documents from outside that have a value where the model has what holds a secret."""
+    wrong = TOKENS[3]
+    for number, values in enumerate(
+        (
+            {"keys": wrong},
+            {"keys": [wrong]},
+            {"cards": [wrong, {"bank": "x", "num": wrong}]},
+            {"cards": wrong},
+            {"cards": {"bank": "x", "num": wrong}},
+            {"token": {"deep": wrong}, "bag": [wrong]},
+        )
+    ):
+        document = {"title": "odd", "slug": f"odd{number}", "views": 50, "deleted": False, **values}
+        heard.project.database["posts"].insert_one(document)
 
 
 def mistakes(heard: Heard) -> None:
     """What is refused, with the secret in the input."""
     wrong = TOKENS[2]
-    for value in (wrong, {"deep": wrong}, [wrong]):
-        heard("create", "Post", json.dumps({"title": "x", "token": value}))
-        heard("create", "Post", "-", stdin=json.dumps([{"title": "x", "token": value}]).encode())
+    refused: list[dict[str, Any]] = [{"token": value} for value in (wrong, {"deep": wrong}, [wrong], {"$date": wrong})]
+    refused += [{"keys": value} for value in (wrong, [wrong], {"$oid": wrong})]
+    refused += [{"cards": value} for value in (wrong, [wrong], {"num": wrong}, [[wrong]], [{"num": [wrong]}])]
+    refused += [{"bag": value} for value in ({"$date": wrong}, [{"deep": {"$numberInt": wrong}}])]
+    for values in refused:
+        heard("create", "Post", json.dumps({"title": "x", **values}))
+        heard("create", "Post", "-", stdin=json.dumps([{"title": "x", **values}]).encode())
+    lines = [json.dumps({"title": "x", **values}) for values in refused]
+    (heard.project.directory / "secrets/lines").write_text("\n".join(lines))
+    heard("import", "Post", "secrets/lines", "--rejects", "secrets/rejected")
+    (heard.project.directory / "secrets/rows").write_text(f"title,keys.inner,cards,bag\nx,{wrong},{wrong},{wrong}\n")
+    heard("import", "Post", "secrets/rows", "--rejects", "secrets/rejected-rows")
+    for form in ("table", "json"):
+        for operation in heard("ops", "list").json:
+            heard("ops", "show", operation["op"], "-o", form)
     heard("create", "Post", json.dumps({"title": "x", "token": TOKENS[0]}))
     heard("create", "Post", json.dumps({"title": "x", "token": TOKENS[0]}))
     post = heard("find", "Post").json[0]["_id"]["$oid"]
     heard("update", "Post", post, "--set", f"token={wrong}")
+    for path in ("keys", "cards", "cards.0"):
+        heard("update", "Post", post, "--set", f"{path}={wrong}")
+        heard("update", "Post", "--filter", f"{path}={wrong}", "--set", "views=1", "--yes")
+        heard("update", "Post", "--filter", "views>=0", "--json", json.dumps({path: wrong}), "--yes")
     heard("update", "Post", post, json.dumps({"$push": {"token": wrong}}))
+    heard("update", "Post", post, json.dumps({"$push": {"cards": {"num": wrong}}}))
+    heard("update", "Post", post, json.dumps({"$pull": {"cards": wrong}}))
     for option in ("--filter", "--sort", "--fields"):
         heard("find", "Post", option, "token" if option != "--filter" else f"token={wrong}")
     heard("delete", "Post", "--filter", json.dumps({"token": {"in": [wrong]}}), "--yes")
@@ -167,6 +208,7 @@ def bad_addresses(heard: Heard) -> None:
 
 def looks(heard: Heard, operation: str) -> None:
     """Every word that reads, in every form."""
+    out_of_place(heard)
     for line in (
         ["find", "Post", "--with-deleted", "--limit", "0", "--canonical"],
         ["find", "Post", "--filter", "views>=0", "--explain"],
@@ -208,6 +250,8 @@ def moves(heard: Heard, operation: str) -> None:
     heard("undo", operation, "--dry-run")
     heard("undo", operation, "--yes", "-o", "table")
     heard("export", "Post", "out")
+    for form in ("bson", "ndjson", "csv"):
+        heard("export", "Post", f"public-{form}", "--format", form, "--withhold", "--include-deleted")
     heard("import", "Post", "out")
     heard("models", "apply", "--yes")
     heard("init", "elsewhere")
@@ -241,9 +285,13 @@ def test_no_secret_of_a_whole_run_is_shown_or_left_in_the_clear(project: Project
     assert every - heard.words <= APART, "a new command: let this run use it"
 
     passwords = (PASSWORD, WRITTEN, "hunter2", "s3cret", KEY, KEY.upper())
-    for line, said in heard.said:
-        for secret in (*passwords, *TOKENS):
-            assert secret not in said, f"{secret} was shown by: {line}\n{said}"
+    shown = [
+        f"{secret} was shown by: {line}\n{said}"
+        for line, said in heard.said
+        for secret in (*passwords, *TOKENS)
+        if secret in said
+    ]
+    assert not shown, "\n\n".join(shown)
     files = 0
     for place, octets in left_behind(project):
         files += 1
@@ -268,8 +316,7 @@ def test_a_secret_that_was_in_a_stopped_operation_is_not_left_on_disk(
         ended = project.run("update", "Post", "--filter", "views>=0", "--json", change, "--yes")
     assert ended.status == 130
     kept = [path for path in (project.directory / ".datactl").rglob("*") if path.is_file()]
-    assert kept
-    for path in kept:
-        if TOKENS[1].encode() in path.read_bytes():
-            assert path.stat().st_mode & 0o077 == 0, path
+    holding = [path for path in kept if TOKENS[1].encode() in path.read_bytes()]
+    assert holding
+    assert [path for path in holding if path.stat().st_mode & 0o077] == []
     assert TOKENS[1] not in str(list(project.database["datactl_ops"].find()))

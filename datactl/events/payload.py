@@ -1,7 +1,8 @@
 """Payloads: the values before and after a change, with secret fields encrypted or left out.
 
 A payload is `{before, after}`: maps from a dotted path to the value there, null where the document itself was not
-there. A path absent from `before` did not exist; one absent from `after` was removed. With secret fields it also has
+there. A path absent from `before` did not exist; one absent from `after` was removed. With secret fields (and values
+that stand, against the model, in the place of what a secret is inside of) it also has
 `encrypted: {alg, key, paths, data}`, or `withheld: [paths]` where no key is configured: those values are in no event.
 """
 
@@ -11,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import bson
 from bson.binary import Binary
@@ -26,6 +27,7 @@ Values: TypeAlias = Mapping[str, Any]
 ALGORITHM = "AES-256-GCM"
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2: 96 random bits
 _Segments: TypeAlias = tuple[str, ...]
+_HIDDEN = object()
 
 
 def make_payload(
@@ -86,7 +88,10 @@ def key_name(event_key: bytes) -> str:
 
 
 def without_secrets(document: Mapping[str, Any], secret_paths: frozenset[str]) -> dict[str, Any]:
-    """The document without its secret fields, at whatever depth; the document given is not changed."""
+    """The document without its secret fields at whatever depth, and without what stands in the place of their parents.
+
+    The document given is not changed.
+    """
     public, _ = _split(document, _patterns(secret_paths))
     return dict(public or {})
 
@@ -105,6 +110,16 @@ def _patterns(secret_paths: frozenset[str]) -> tuple[_Segments, ...]:
     return tuple(sorted(tuple(path.split(".")) for path in secret_paths))
 
 
+class _Inside(NamedTuple):
+    """What is left of the patterns inside of a value; `()` where a whole pattern led there.
+
+    `every`: by any reading of its path. `surely`: by the likely one; what these lead through is a document or a list.
+    """
+
+    every: tuple[_Segments, ...]
+    surely: tuple[_Segments, ...]
+
+
 def _split(values: Values | None, patterns: tuple[_Segments, ...]) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """(what may be shown, secret values by their concrete path). A map's values are the segment `$*` of a pattern."""
     if values is None:
@@ -113,39 +128,55 @@ def _split(values: Values | None, patterns: tuple[_Segments, ...]) -> tuple[dict
     public: dict[str, Any] = {}
     for path, value in values.items():
         first, *names = path.split(".")
-        below = _inside(patterns, first)
+        found = _led_to(patterns, first)
+        inside = _Inside(found, found)
         for name in names:
-            if () in below:
+            if () in inside.every:
                 break
-            below = _below(below, name)
-        if () in below:
-            secrets[path] = value
-        else:
-            public[path] = _strip(value, below, path, secrets) if below else value
+            inside = _below(inside, name)
+        shown = _strip(value, inside, path, secrets)
+        if shown is not _HIDDEN:
+            public[path] = shown
     return public, secrets
 
 
-def _inside(patterns: Iterable[_Segments], name: str) -> list[_Segments]:
-    """What is left of the patterns inside the field `name`; `()` where a whole pattern led there."""
-    return [pattern[1:] for pattern in patterns if pattern[0] in (name, "$*")]
+def _led_to(patterns: Iterable[_Segments], name: str) -> tuple[_Segments, ...]:
+    """What is left of the patterns inside the field `name`."""
+    return tuple(pattern[1:] for pattern in patterns if pattern[0] in (name, "$*"))
 
 
-def _below(patterns: Iterable[_Segments], name: str) -> list[_Segments]:
-    """The same for a name that may be a position in a list, which patterns do not name: either reading hides."""
-    found = _inside(patterns, name)
-    return [*found, *patterns] if name.isdecimal() else found
+def _below(inside: _Inside, name: str) -> _Inside:
+    """The same for a name that may be a position in a list, which patterns do not name: either reading hides.
+
+    It is likely one where no such names are declared.
+    """
+    every, surely = _led_to(inside.every, name), _led_to(inside.surely, name)
+    if not name.isdecimal():
+        return _Inside(every, surely)
+    named = any(pattern[0] == "$*" or pattern[0].isdecimal() for pattern in inside.surely)
+    return _Inside((*every, *inside.every), surely if named else (*surely, *inside.surely))
 
 
-def _strip(value: Any, patterns: list[_Segments], path: str, secrets: dict[str, Any]) -> Any:
-    if isinstance(value, list | tuple):
-        return [_strip(item, patterns, f"{path}.{index}", secrets) for index, item in enumerate(value)]
-    if not isinstance(value, Mapping):
+def _strip(value: Any, inside: _Inside, path: str, secrets: dict[str, Any]) -> Any:
+    """What may be shown of a value; `_HIDDEN` for none of it, which is in `secrets` then.
+
+    A value that is no document where a secret is declared inside of one is not what the model says, and may be the
+    secret itself: it is hidden. In a list its place is kept by a null.
+    """
+    if not inside.every:
         return value
-    kept: dict[str, Any] = {}
-    for name, item in value.items():
-        mine = _below(patterns, name)
-        if () in mine:
-            secrets[f"{path}.{name}"] = item
-        else:
-            kept[name] = _strip(item, mine, f"{path}.{name}", secrets) if mine else item
-    return kept
+    if () in inside.every:
+        secrets[path] = value
+        return _HIDDEN
+    if isinstance(value, list | tuple):
+        items = [_strip(item, inside, f"{path}.{index}", secrets) for index, item in enumerate(value)]
+        return [None if item is _HIDDEN else item for item in items]
+    if isinstance(value, Mapping):
+        members = (
+            (name, _strip(item, _below(inside, name), f"{path}.{name}", secrets)) for name, item in value.items()
+        )
+        return {name: item for name, item in members if item is not _HIDDEN}
+    if value is None or not inside.surely:
+        return value
+    secrets[path] = value
+    return _HIDDEN

@@ -6,7 +6,7 @@ import re
 import secrets
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -28,7 +28,7 @@ from pymongo.write_concern import WriteConcern
 from datactl.errors import ConfigError, DatabaseError, DatactlError, UsageError, WeakDurability
 from datactl.mongo.capabilities import Capabilities
 from datactl.mongo.driver_errors import mapping_errors
-from datactl.mongo.meanings import no_transactions
+from datactl.mongo.failures import no_transactions
 from datactl.mongo.raw import CODEC
 from datactl.mongo.transactions import run_transaction
 from datactl.steps import UNWATCHED, Watcher
@@ -83,11 +83,10 @@ def open_mongo(
     except DatactlError as error:
         error.why = _without_password(error.why or "", uri) or None
         raise error from None  # what the driver said of this URI may have its password, and a traceback would show it
-    try:
+    with ExitStack() as unless_it_answers:
+        unless_it_answers.callback(mongo.close)
         mongo.ping()
-    except BaseException:
-        mongo.close()
-        raise
+        unless_it_answers.pop_all()
     return mongo
 
 

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -109,12 +110,11 @@ class Lease:
                     raise
             time.sleep(pause)
         lease = cls(mongo, name, won, token, ttl_s, asked_at, forget=forget)
-        try:
+        with ExitStack() as unless_it_is_held:
+            unless_it_is_held.callback(lease._abandon)
             raise_fences(mongo, name, won)
             lease._fence = open_first_fence(mongo, str(token), name, won, lease._claim)
-        except BaseException:
-            lease._abandon()
-            raise
+            unless_it_is_held.pop_all()
         return lease
 
     @classmethod

@@ -59,7 +59,7 @@ def run_transaction(
             try:
                 result = work(session)
                 _commit(session, give_up)
-            except BaseException as error:
+            except BaseException as error:  # whatever came, also an interrupt: abort, and raise it again below
                 if session.in_transaction:
                     # The driver keeps errors of an abort to itself; it must not look long for a server that is gone.
                     with pymongo.timeout(_ABORT_LIMIT_S):

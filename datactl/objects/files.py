@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
+from datactl.durable import sync_directory
 from datactl.errors import ObjectExists, ObjectMissing, ShortRead, StoreError, StoreFull, StoreReadOnly
 from datactl.objects.interface import Data, ObjectInfo, PutResult
 from datactl.objects.keys import check_key, check_prefix
@@ -56,12 +57,12 @@ class FileStore:
                     raise OSError(errno.EOPNOTSUPP, os.strerror(error.errno)) from error
                 except FileExistsError:
                     # Whoever finds its own object here counts it as stored, so the name has to be durable as well.
-                    _fsync_directory(target.parent)
+                    sync_directory(target.parent)
                     raise ObjectExists(f"{key} exists in {self.url}", why="objects are written once", key=key) from None
             finally:
                 with suppress(FileNotFoundError):
                     temporary.unlink()
-            _fsync_directory(target.parent)
+            sync_directory(target.parent)
         return PutResult(key, size)
 
     def get(self, key: str) -> bytes:
@@ -102,7 +103,7 @@ class FileStore:
         target = self._path(key)
         with self._mapping(f"cannot delete {key}", key), suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
-            _fsync_directory(target.parent)
+            sync_directory(target.parent)
 
     def _walk(self, directory: Path, prefix: str, start_after: str) -> Iterator[ObjectInfo]:
         with self._mapping(f"cannot list {prefix or '/'}", prefix):
@@ -139,14 +140,14 @@ class FileStore:
         if directory == self.root and directory.is_dir():
             # Whoever made the root may have died before its own fsync; where we may not, that is their business.
             with suppress(PermissionError):
-                _fsync_directory(parent)
+                sync_directory(parent)
         else:
             self._make_durable_locked(parent)
             with suppress(FileExistsError):
                 directory.mkdir(mode=_PRIVATE)
                 if directory != self.root and directory.is_relative_to(self.root) and (others := _others(parent)):
                     directory.chmod(stat.S_IMODE(directory.stat().st_mode) | others)  # a set-group-ID stays
-            _fsync_directory(parent)
+            sync_directory(parent)
         self._durable.add(directory)
 
     @contextmanager
@@ -191,14 +192,6 @@ def _write_new_file(path: Path, data: Data) -> int:
     finally:
         os.close(descriptor)
     return size
-
-
-def _fsync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _mapped(error: OSError, what: str, key: str, *, reading: bool) -> StoreError:

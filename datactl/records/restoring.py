@@ -301,7 +301,7 @@ def _all_missing(values: Mapping[str, list[Any]]) -> bool:
 
 def _shown(model: Model, values: Mapping[str, list[Any]]) -> str:
     """`sku = "A1"`; a secret field's value is not told."""
-    return ", ".join(path if model.is_secret(path) else f"{path} = {each[0]!r}" for path, each in values.items())
+    return ", ".join(path if model.touches_secret(path) else f"{path} = {each[0]!r}" for path, each in values.items())
 
 
 def _chunks(values: list[Any], size: int) -> Iterator[list[Any]]:

@@ -395,7 +395,7 @@ def seq_was_taken(error: DatactlError) -> bool:
 def concealed(error: DatactlError, model: Model) -> DatactlError:
     """The error without the value of a secret field: a taken key is named in messages, in ledgers and in logs."""
     key = error.details.get("key") if isinstance(error, DuplicateKey) else None
-    if not key or not any(model.is_secret(path) for path in key):
+    if not key or not any(model.touches_secret(path) for path in key):
         return error
     return DuplicateKey(
         f"{model.collection} already has a document with this {', '.join(key)}",

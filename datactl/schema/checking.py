@@ -68,7 +68,7 @@ def _members(
 
 def _value(field: Field, value: Any, at: str) -> Iterator[Problem]:
     if not _is_stored_as(field.type, value):
-        shown = "" if field.secret else f", found {described(value)}"
+        shown = "" if field.holds_secret else f", found {described(value)}"
         yield Problem(at, f"expected {field.type.value}{shown}", "type")
         return
     if field.type is FieldType.INT and not INT32[0] <= value <= INT32[1]:

@@ -212,7 +212,7 @@ class FieldReader:
         try:
             return None if node.value is None else read_scalar(kind, node.plain())
         except Unreadable as error:
-            self.report.add(node, f"{what}: {error.what}, found {node.shown()}", "wrong_value")
+            self.report.add(node, f"{what}: {error.in_full}, found {node.shown()}", "wrong_value")
             return WRONG
 
     def _default(self, field: Field, node: Node) -> Any:

@@ -35,9 +35,13 @@ class Field:
     on_delete: str | None = None
     description: str | None = None
     _by_name: dict[str, Field] = field(init=False, repr=False, compare=False, hash=False)
+    holds_secret: bool = field(init=False, repr=False, compare=False, hash=False)
+    """True for a secret field and for one that a secret field is inside of: what stands there is told to nobody."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {child.name: child for child in self.fields})
+        inner = (*self.fields, self.items) if self.items else self.fields
+        object.__setattr__(self, "holds_secret", self.secret or any(each.holds_secret for each in inner))
 
     def child(self, name: str) -> Field | None:
         """The field called `name` directly inside this one: of a nested document, of a list's items, of a map."""

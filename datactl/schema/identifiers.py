@@ -45,7 +45,7 @@ def parse_id(model: Model, value: Any) -> Any:
             return _of_kind(model.id_type, value)
         return _free(value)
     except Unreadable as error:
-        raise BadId(f"{described(value)} is no id of {model.name}", why=error.what, model=model.name) from None
+        raise BadId(f"{described(value)} is no id of {model.name}", why=error.in_full, model=model.name) from None
 
 
 def _of_kind(kind: FieldType, text: str) -> Any:

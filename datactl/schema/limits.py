@@ -37,7 +37,7 @@ def limited(field: Field) -> bool:
 
 
 def broken_limits(field: Field, value: Any) -> Iterator[Broken]:
-    """Each limit that a value of the field's type does not keep. Null breaks none."""
+    """Each limit that a value of the field's type does not keep, without what is secret of it. Null breaks none."""
     if value is None:
         return
     if field.enum is not None and not any(same(value, choice) for choice in field.enum):
@@ -49,10 +49,11 @@ def broken_limits(field: Field, value: Any) -> Iterator[Broken]:
         yield "max", f"must be at most {described(field.max)}"
     if isinstance(value, str | list | tuple | bytes):
         unit = "characters" if isinstance(value, str) else "bytes" if isinstance(value, bytes) else "items"
+        has = "" if field.holds_secret else f", has {len(value)}"
         if field.min_length is not None and len(value) < field.min_length:
-            yield "min_length", f"must have at least {field.min_length} {unit}, has {len(value)}"
+            yield "min_length", f"must have at least {field.min_length} {unit}{has}"
         if field.max_length is not None and len(value) > field.max_length:
-            yield "max_length", f"must have at most {field.max_length} {unit}, has {len(value)}"
+            yield "max_length", f"must have at most {field.max_length} {unit}{has}"
     if field.pattern is not None and isinstance(value, str) and not compiled(field.pattern).search(value):
         yield "pattern", f"must match {field.pattern}"
 

@@ -84,7 +84,8 @@ class Model:
             if found is None:
                 return None
             if found.type is FieldType.ARRAY and (name.isdecimal() or name in ("$", "$[]")):
-                found = found.items or Field(name=found.name, path=found.path, type=FieldType.MIXED)
+                free = Field(name=found.name, path=found.path, type=FieldType.MIXED, secret=found.secret)
+                found = found.items or free
             elif found.open:
                 found = Field(name=name, path=f"{found.path}.{name}", type=FieldType.MIXED, secret=found.secret)
             else:
@@ -118,7 +119,7 @@ class Model:
     def touches_secret(self, path: str) -> bool:
         """True for a secret field, for whatever is inside one, and for a field that one is inside of."""
         found = self.field(path)
-        return self.is_secret(path) or (found is not None and any(each.secret for each in found.walk()))
+        return self.is_secret(path) or (found is not None and found.holds_secret)
 
     @cached_property
     def references(self) -> tuple[Field, ...]:

@@ -31,7 +31,7 @@ def filter_field(model: Model, path: str) -> Field:
         field = Field(name=path.rsplit(".", 1)[-1], path=path, type=FieldType.MIXED)
     if field is None or not _plain(path):
         raise FilterError(f"{model.name} has no field {quoted(path)}{did_you_mean(path, model.paths)}", field=path)
-    if field.secret or model.touches_secret(path):
+    if field.holds_secret or model.touches_secret(path):
         raise FilterError(f"{model.name}.{path} is secret: it cannot be filtered, sorted or searched", field=path)
     return field
 
@@ -50,7 +50,7 @@ def read_value(model: Model, path: str, value: Any) -> Any:
             return model.parse_id(value)
         return _operand(field, value)
     except (Unreadable, BadId) as error:
-        what = error.what if isinstance(error, Unreadable) else error.why
+        what = error.in_full if isinstance(error, Unreadable) else error.why
         raise FilterError(
             f"{described(value)} cannot be compared with {model.name}.{path}", why=what, field=path
         ) from None

@@ -152,12 +152,11 @@ class Reader:
                     raise Unreadable("type", "expected a list")
                 result: Any = self._items(field, value, at, depth)
             elif kind is FieldType.MIXED:
-                result = self.free(value, at, depth)
+                result = self.free(value, at, depth, told=not field.holds_secret)
             else:
                 result = read_scalar(kind, value)
         except Unreadable as error:
-            shown = f", found {described(value)}" if error.code == "type" and not field.secret else ""
-            self._add(at, error.what + shown, error.code)
+            self._refused(error, value, at, told=not field.holds_secret)
             return None
         if limited(field):
             for code, what in broken_limits(field, result):
@@ -167,12 +166,13 @@ class Reader:
     def _items(self, field: Field, values: list[Any] | tuple[Any, ...], at: str, depth: int) -> list[Any]:
         item = field.items
         if item is None:
-            return [self.free(value, pointer(at, n), depth + 1) for n, value in enumerate(values)]
+            told = not field.holds_secret
+            return [self.free(value, pointer(at, n), depth + 1, told=told) for n, value in enumerate(values)]
         return [self._member(item, value, pointer(at, n), depth + 1) for n, value in enumerate(values)]
 
     def _nested(self, field: Field, value: Mapping[Any, Any], at: str, depth: int) -> dict[str, Any]:
         if field.open:
-            free = self.free(value, at, depth)
+            free = self.free(value, at, depth, told=not field.holds_secret)
             return free if isinstance(free, dict) else {}
         found: dict[str, Any] = {}
         for name, item in value.items():
@@ -189,8 +189,8 @@ class Reader:
         self._complete(field.fields, found, at)
         return found
 
-    def free(self, value: Any, at: str, depth: int) -> Any:
-        """A value of no declared type."""
+    def free(self, value: Any, at: str, depth: int, *, told: bool = True) -> Any:
+        """A value of no declared type. Not `told`: nothing of it stands in a problem."""
         if depth > MAX_DEPTH:
             self._add(at, f"nested deeper than {MAX_DEPTH} levels", "too_deep")
             return None
@@ -199,16 +199,20 @@ class Reader:
                 if is_extended(value):
                     return from_extended(value)
                 return {
-                    name: self.free(item, pointer(at, name), depth + 1)
+                    name: self.free(item, pointer(at, name), depth + 1, told=told)
                     for name, item in value.items()
                     if not self._bad_name(name, pointer(at, str(name)))
                 }
             if isinstance(value, list | tuple):
-                return [self.free(item, pointer(at, n), depth + 1) for n, item in enumerate(value)]
+                return [self.free(item, pointer(at, n), depth + 1, told=told) for n, item in enumerate(value)]
             return read_scalar(FieldType.MIXED, value)
         except Unreadable as error:
-            self._add(at, error.what, error.code)
+            self._add(at, error.in_full if told else error.what, error.code)
             return None
+
+    def _refused(self, error: Unreadable, value: Any, at: str, *, told: bool) -> None:
+        shown = f", found {described(value)}" if error.code == "type" else ""
+        self._add(at, error.in_full + shown if told else error.what, error.code)
 
     def _bad_name(self, name: Any, at: str) -> bool:
         """MongoDB cannot address such names, or reads them as operators."""

@@ -59,12 +59,20 @@ _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 class Unreadable(ValueError):
-    """A value that is none of the type: a code, and what is wrong in words that do not contain the value itself."""
+    """A value that is none of the type: a code, and what is wrong in words that do not contain the value itself.
 
-    def __init__(self, code: str, what: str) -> None:
+    `details` are a decoder's words, which may contain it: they are for values that are no secret.
+    """
+
+    def __init__(self, code: str, what: str, details: str = "") -> None:
         super().__init__(what)
         self.code = code
         self.what = what
+        self.details = details
+
+    @property
+    def in_full(self) -> str:
+        return f"{self.what}: {self.details}" if self.details else self.what
 
 
 def described(value: Any) -> str:
@@ -93,10 +101,10 @@ def from_extended(value: Mapping[str, Any]) -> Any:
         inner = {key: from_extended(item) if isinstance(item, Mapping) else item for key, item in value.items()}
         found = json_util.object_hook(inner, _EJSON_OPTIONS)
     except (ValueError, TypeError, KeyError, ArithmeticError, AttributeError, BSONError) as error:
-        raise Unreadable("extended_json", f"no extended JSON: {error}") from error
+        raise Unreadable("extended_json", "no extended JSON", str(error)) from error
     if isinstance(found, Mapping) and any(str(name).startswith("$") for name in found):
         names = ", ".join(str(name) for name in value)
-        raise Unreadable("extended_json", f"no BSON type has these members: {quoted(names, 60)}")
+        raise Unreadable("extended_json", "no BSON type has these members", quoted(names, 60))
     if isinstance(found, int) and not isinstance(found, bool):
         return _within(found, INT64, "64")
     return found

@@ -31,6 +31,8 @@ from datactl.schema.values import Unreadable, encodable, read_scalar
 from datactl.transfer.ejson_lines import WHOLE, Inexpressible, line_of, read_json, text_of, typed, whole
 
 OTHER = "$other"
+LITERAL = "$literal"
+"""In `$other`: fields whose names are, with their dots, those of columns; and a field of this name itself."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 _NESTED = frozenset((FieldType.ARRAY, FieldType.MAP, FieldType.OBJECT, FieldType.MIXED))
@@ -54,14 +56,20 @@ class Columns:
         """The cells of a document."""
         cells: dict[str, str] = {}
         other: dict[str, Any] = {}
+        literal: dict[str, Any] = {}
         for name, value in document.items():
             field = self.model.by_name.get(name)
+            if field is None and (name in self.fields or name == LITERAL):
+                literal[name] = value
+                continue
             said = _cells(field, value) if field is not None else None
             if said is None or not said[0].keys() <= self.fields.keys():
                 other[name] = value
                 continue
             cells |= said[0]
             other |= said[1]
+        if literal:
+            other[LITERAL] = literal
         rest = line_of(bson.encode(other, codec_options=CODEC)).decode() if other else ""
         return [*(cells.get(path, "") for path in self.fields), rest]
 
@@ -77,13 +85,19 @@ def read_cells(fields: Mapping[str, Field], cells: Mapping[str, str]) -> dict[st
             _put(found, path, _value(fields[path], text, path, problems))
         except Unreadable as error:
             problems.append(Problem(_pointer(path), error.what, error.code))
-    for name, value in _other(cells.get(OTHER, ""), problems).items():
+    other = _other(cells.get(OTHER, ""), problems)
+    literal = other.pop(LITERAL, {})
+    for name, value in other.items():
         if name in fields and cells.get(name):
             problems.append(Problem(_pointer(name), f"it stands in its column and in {OTHER}", "twice"))
         elif name in fields:
             _put(found, name, value)
         else:
             found[name] = value
+    if isinstance(literal, dict):
+        found |= literal
+    else:
+        problems.append(Problem(_pointer(LITERAL), "expected a JSON object", "type"))
     if problems:
         raise InvalidDocument("the row holds no document", problems=problems)
     return found

@@ -22,6 +22,8 @@ from datactl.transfer.acceptance import Acceptance, Accepted
 from datactl.transfer.inputs import Input, Record
 from datactl.transfer.plans import ImportPlan
 
+_TOLD = 8  # so many of the fields that differ are named
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -96,10 +98,10 @@ def sort_out(
         if there is None:
             found[key] = document.encoded
             fresh.append(item.accepted)
-        elif _is_same(item.accepted, there, withheld):
-            decision.present += 1
+        elif differing := _differing(item.accepted, there, withheld):
+            decision.rejections.append((item.record, _taken(model, document.id, differing)))
         else:
-            decision.rejections.append((item.record, _taken(model, document.id)))
+            decision.present += 1
     return decision, fresh
 
 
@@ -107,20 +109,26 @@ def _key(raw: bytes) -> bytes:
     return aggregate_key(bson.decode(raw, CODEC)["_id"])
 
 
-def _is_same(accepted: Accepted, there: bytes, withheld: frozenset[str]) -> bool:
-    """Whether a stored document holds the same values.
+def _differing(accepted: Accepted, there: bytes, withheld: frozenset[str]) -> list[str]:
+    """The paths at which a stored document holds other values; none if it holds the same.
 
     The order of fields, what was stamped now, and secret fields that the export left out do not count.
     """
     if accepted.document.encoded == there:
-        return True
+        return []
     ours, theirs = bson.decode(accepted.document.encoded, CODEC), bson.decode(there, CODEC)
     for name in accepted.stamped:
         ours.pop(name, None)
         theirs.pop(name, None)
-    return difference(without_secrets(theirs, withheld), ours) == ({}, {})
+    were, are = difference(without_secrets(theirs, withheld), ours)
+    return list(dict.fromkeys((*were, *are)))
 
 
-def _taken(model: Model, id: Any) -> DuplicateKey:
-    what = f"_id {id} is taken by another document of {model.name}, which was left as it is"
-    return DuplicateKey(what, next="give it another _id, or update the one that is there")
+def _taken(model: Model, id: Any, differing: list[str]) -> DuplicateKey:
+    """Values are not told: they are in both documents, and may be secret."""
+    more = len(differing) - _TOLD
+    return DuplicateKey(
+        f"_id {id} is taken by another document of {model.name}, which was left as it is",
+        why=f"it differs in: {', '.join(differing[:_TOLD])}{f', and {more} more' if more > 0 else ''}",
+        next="give it another _id, or update the one that is there",
+    )

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from datactl.durable import sync_directory
 from datactl.errors import ObjectExists, StoreError, StoreFull, StoreReadOnly, VaultDamaged
 
 _READ_BYTES = 1 << 20
@@ -150,14 +151,6 @@ def digest_of(path: Path) -> tuple[int, str]:
             digest.update(block)
             size += len(block)
     return size, digest.hexdigest()
-
-
-def sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

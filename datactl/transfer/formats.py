@@ -6,12 +6,14 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from gzip import BadGzipFile
 from pathlib import Path
 from typing import IO, cast
 
-from isal import igzip, igzip_lib
+from isal import igzip
 
 from datactl.errors import StoreError, UsageError
+from datactl.vault.members import IsalError
 from datactl.vault.rawbson import LONGEST_DOCUMENT
 
 _GZIP = b"\x1f\x8b"
@@ -42,7 +44,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
                 return
         with igzip.open(path, "rb") as packed:  # type: ignore[no-untyped-call]
             yield cast("IO[bytes]", packed)
-    except (EOFError, igzip.BadGzipFile, igzip_lib.IsalError) as error:  # type: ignore[misc]  # isal's stub
+    except (EOFError, BadGzipFile, IsalError) as error:
         raise UsageError(
             f"{path} is no whole gzip file", why=str(error), next="it was cut or damaged: copy it once more"
         ) from None

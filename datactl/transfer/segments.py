@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,10 +12,12 @@ from typing import Any
 
 from bson import json_util
 
-from datactl.errors import UsageError
+from datactl.errors import StoreError, UsageError, VaultDamaged
 from datactl.mongo import Document, Mongo, mapping_errors
 from datactl.transfer.formats import opened
+from datactl.vault.names import SegmentName
 from datactl.vault.rawbson import LONGEST_DOCUMENT, boundaries
+from datactl.vault.trailer import END_BYTES, has_locator, read_trailer
 
 SUFFIX = ".bson.gz"
 METADATA = ".metadata.json.gz"
@@ -23,6 +26,7 @@ EXPORTED = 0
 
 _LENGTH = struct.Struct("<i")
 _READ_BYTES = 1 << 20
+_LONGEST_SEGMENT = 64 * 1024 * 1024
 
 
 def members_of(batch: bytes, size: int) -> Iterator[tuple[bytes, int]]:
@@ -62,6 +66,46 @@ def read_documents(path: Path) -> Iterator[bytes]:
             rest, at = data[start:], at + start
         if rest:
             raise _broken(path, at, f"it ends inside a document, after {len(rest)} bytes of it")
+
+
+def require_whole_segment(path: Path) -> None:
+    """VaultDamaged for a segment that is not as it was written: one cut between two members is a whole gzip file.
+
+    A file is a segment by its name or by its last bytes. A dump of mongodump is neither, and has no trailer to ask.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - END_BYTES))
+            if not has_locator(file.read()) and not _is_named_as_one(path):
+                return
+            file.seek(0)
+            data = file.read(_LONGEST_SEGMENT)
+    except OSError as error:
+        raise StoreError(f"cannot read {path}", why=error.strerror or str(error)) from None
+    try:
+        trailer = read_trailer(data)
+    except VaultDamaged as damage:
+        why = f"{damage.what}: {damage.why}" if damage.why else damage.what
+        raise _damaged(path, why) from None
+    if _is_named_as_one(path) and trailer.name != path.name.removesuffix(SUFFIX):
+        raise _damaged(path, f"it is another segment: {trailer.name}")
+
+
+def _is_named_as_one(path: Path) -> bool:
+    if not path.name.endswith(SUFFIX):
+        return False
+    try:
+        SegmentName.parse(path.name.removesuffix(SUFFIX))
+    except UsageError:
+        return False
+    return True
+
+
+def _damaged(path: Path, why: str) -> VaultDamaged:
+    return VaultDamaged(
+        f"{path} is no whole segment", why=why, next="copy it once more; nothing of it was imported", file=str(path)
+    )
 
 
 def _broken(path: Path, at: int, why: str) -> UsageError:

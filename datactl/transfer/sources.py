@@ -14,6 +14,7 @@ from datactl.steps import Watcher
 from datactl.transfer.directory import digest_of
 from datactl.transfer.formats import Format, detect
 from datactl.transfer.manifest import NAME, ExportManifest
+from datactl.transfer.segments import require_whole_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def find_source(model: Model, path: Path, format: Format | None, watch: Watcher)
     """The files at a path, each read once for its digest.
 
     NotFound; UsageError for a directory that holds nothing of the model, or several candidates; VaultDamaged where an
-    export is not what its manifest says.
+    export is not what its manifest says, or a segment not what its trailer says.
     """
     if not path.exists():
         raise NotFound(f"{path} is not there", next="give a file, or a directory that export or mongodump made")
@@ -64,6 +65,7 @@ def find_source(model: Model, path: Path, format: Format | None, watch: Watcher)
         if (beside := _beside(path)) is not None:
             return _files(beside, path, watch, path.parent)
         state = _state(path)
+        require_whole_segment(path)
         sha256 = _digest([path], watch)
         return Source(path, format or detect(path), (path,), sha256, (state,))
     exported = [place for place in (path, path / model.name) if (place / NAME).is_file()]
@@ -83,6 +85,8 @@ def find_source(model: Model, path: Path, format: Format | None, watch: Watcher)
             next="give the one that is meant",
         )
     states = tuple(_state(each) for each in dumped)
+    for each in dumped:
+        require_whole_segment(each)
     return Source(path, Format.BSON, tuple(dumped), _digest(dumped, watch), states)
 
 

@@ -67,6 +67,15 @@ def pack_trailer(trailer: Trailer) -> list[bytes]:
     return [*(empty_member(_PART, part) for part in parts), empty_member(_END, locator)]
 
 
+def has_locator(end: bytes) -> bool:
+    """Whether the last `END_BYTES` of a file are the way to a trailer, as a whole segment's are."""
+    try:
+        locator, _ = read_empty_member(end, 0, _END)
+    except VaultDamaged:
+        return False
+    return locator.startswith(MAGIC)
+
+
 def read_trailer(segment: bytes) -> Trailer:
     """The trailer of a whole segment. Raises `VaultDamaged` unless every byte of it is as it was written."""
     start = len(segment) - END_BYTES

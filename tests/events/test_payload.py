@@ -92,6 +92,12 @@ def test_another_key_another_event_and_an_altered_byte_are_refused() -> None:
         ({"years": {"2025": 1, "2026": 1}}, {"years": {"2026": 1}}, ["years.2025"]),
         ({"contacts.3": {"phone": 1, "city": "c"}}, {"contacts.3": {"city": "c"}}, ["contacts.3.phone"]),
         ({"contacts": {"0": {"phone": 1, "city": "c"}}}, {"contacts": {"0": {"city": "c"}}}, ["contacts.0.phone"]),
+        ({"supplier": "P4SS", "name": "n"}, {"name": "n"}, ["supplier"]),
+        ({"supplier": None}, {"supplier": None}, None),
+        ({"contacts": ["1", {"city": "c"}, None]}, {"contacts": [None, {"city": "c"}, None]}, ["contacts.0"]),
+        ({"contacts": [["1"]]}, {"contacts": [[None]]}, ["contacts.0.0"]),
+        ({"contacts.0": "1"}, {}, ["contacts.0"]),
+        ({"keys": {"a": 1, "b": {"kind": 2}}}, {"keys": {"b": {"kind": 2}}}, ["keys.a"]),
     ],
 )
 def test_dotted_paths_of_a_change(after: dict[str, Any], public: dict[str, Any], paths: list[str] | None) -> None:

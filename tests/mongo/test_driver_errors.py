@@ -86,6 +86,31 @@ def test_every_class_of_the_driver_is_mapped(kind: type[Exception]) -> None:
     assert error.why
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://ada:s3cret@db.example:27017/shop",
+        "mongodb://db.example/?authMechanismProperties=AWS_SESSION_TOKEN:s3cret",
+        "mongodb://db.example/?tlsCertificateKeyFilePassword=s3cret&w=1",
+        "mongodb+srv://db.example/?tls=true;TLSCERTIFICATEKEYFILEPASSWORD=s3cret",
+        "mongodb://db.example/?someNewPassword=s3cret",
+        "mongodb://ada:pass?s3cret@db.example/",
+        "http://ada:s3cret@db.example/",
+    ],
+)
+@pytest.mark.parametrize("sentence", ["cannot use {}", "'{}' is not valid, see the manual", '("{}",)', "{}: timed out"])
+def test_no_secret_of_a_uri_is_in_the_drivers_words(uri: str, sentence: str) -> None:
+    error = as_datactl(pymongo_errors.ConfigurationError(sentence.format(uri)), "working")
+    assert "s3cret" not in str(error.as_dict())
+    assert error.why is not None
+    assert error.why.endswith(sentence.partition("{}")[2])
+
+
+def test_the_drivers_word_about_schemes_stays() -> None:
+    said = "Invalid URI scheme: URI must begin with 'mongodb://' or 'mongodb+srv://'"
+    assert as_datactl(pymongo_errors.InvalidURI(said), "working").why == said
+
+
 def test_nothing_is_expected_that_the_driver_does_not_have() -> None:
     assert set(EXPECTED) == {kind.__name__ for kind in driver_classes()}
 

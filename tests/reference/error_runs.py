@@ -17,15 +17,33 @@ from pymongo import MongoClient
 from datactl.mongo import mapping_errors
 from datactl.mongo.fences import Fence
 from datactl.mongo.leases import Holder, Lease
-from datactl.objects import open_store
 from tests.commands.conftest import clean_environment
 from tests.reference.shop import Shop
 
 POST = '{"title": "Sharding by tenant", "content": "...", "slug": "sharding"}'
-SAID: dict[str, Callable[[Shop], str]] = {}
+CREATE = f"datactl create Post {shlex.quote(POST)}"
+
+
+def runs(*words: str) -> Callable[[Shop], str]:
+    """One line, in a project where nothing was done yet."""
+    return lambda shop: shop.run(*words)
+
+
+SAID: dict[str, Callable[[Shop], str]] = {
+    "failed": runs("init", "/dev/null/shop"),
+    "usage": runs("fnd", "Post"),
+    "filter": runs("find", "Post", "--filter", "veiws>=10"),
+    "bad_id": runs("get", "Post", "42"),
+    "invalid_document": runs("create", "Post", '{"title": 5, "views": -1}'),
+    "findings": runs("index", "plan", "Post"),
+    "not_found": runs("get", "Post", str(ObjectId())),
+    "conflict": runs("init"),
+}
 
 
 def says(code: str) -> Callable[[Callable[[Shop], str]], Callable[[Shop], str]]:
+    """What it takes more for."""
+
     def keep(act: Callable[[Shop], str]) -> Callable[[Shop], str]:
         SAID[code] = act
         return act
@@ -34,16 +52,6 @@ def says(code: str) -> Callable[[Callable[[Shop], str]], Callable[[Shop], str]]:
 
 
 # -- usage
-
-
-@says("failed")
-def _(shop: Shop) -> str:
-    return shop.run("init", "/dev/null/shop")
-
-
-@says("usage")
-def _(shop: Shop) -> str:
-    return shop.run("fnd", "Post")
 
 
 @says("config")
@@ -61,21 +69,6 @@ def _(shop: Shop) -> str:
 def _(shop: Shop) -> str:
     shop.archived()
     return shop.run("archive", "Post", env={"DATACTL_VAULT": "file:other-vault"})
-
-
-@says("filter")
-def _(shop: Shop) -> str:
-    return shop.run("find", "Post", "--filter", "veiws>=10")
-
-
-@says("bad_id")
-def _(shop: Shop) -> str:
-    return shop.run("get", "Post", "42")
-
-
-@says("invalid_document")
-def _(shop: Shop) -> str:
-    return shop.run("create", "Post", '{"title": 5, "views": -1}')
 
 
 @says("too_large")
@@ -120,19 +113,19 @@ def _(shop: Shop) -> str:
         client.admin.command("createUser", "reader", pwd="reading", roles=roles)
     closed = shop.start_engine("--auth", over=engine)
     uri = closed.uri.replace("//", "//reader:reading@") + "&authSource=admin"
-    return shop.run("create", "Post", POST, env={"DATACTL_URI": uri}, told=f"$ datactl create Post {shlex.quote(POST)}")
+    return shop.run("create", "Post", POST, env={"DATACTL_URI": uri}, told=f"$ {CREATE}")
 
 
 @says("no_transactions")
 def _(shop: Shop) -> str:
     standalone = {"DATACTL_URI": shop.standalone()}
-    return shop.run("create", "Post", POST, env=standalone, told=f"$ datactl create Post {shlex.quote(POST)}")
+    return shop.run("create", "Post", POST, env=standalone, told=f"$ {CREATE}")
 
 
 @says("weak_durability")
 def _(shop: Shop) -> str:
     uri = os.environ["DATACTL_URI"].replace("w=majority", "w=1")
-    told = f"$ DATACTL_URI='mongodb://db.example/shop?w=1' datactl create Post {shlex.quote(POST)}"
+    told = f"$ DATACTL_URI='mongodb://db.example/shop?w=1' {CREATE}"
     return shop.run("create", "Post", POST, env={"DATACTL_URI": uri}, told=told)
 
 
@@ -164,21 +157,6 @@ def _(shop: Shop) -> str:
 
 
 # -- findings and conflicts
-
-
-@says("findings")
-def _(shop: Shop) -> str:
-    return shop.run("index", "plan", "Post")
-
-
-@says("not_found")
-def _(shop: Shop) -> str:
-    return shop.run("get", "Post", str(ObjectId()))
-
-
-@says("conflict")
-def _(shop: Shop) -> str:
-    return shop.run("init")
 
 
 @says("duplicate_key")
@@ -231,7 +209,7 @@ def _(shop: Shop) -> str:
 
 @says("object_exists")
 def _(shop: Shop) -> str:
-    store = open_store(f"file:{shop.project.directory}/vault")
+    store = shop.store
     store.put("manifests/Post/1.json", b"{}")
     line = "store.put('manifests/Post/1.json', data)"
     return shop.python(line, lambda: store.put("manifests/Post/1.json", b"[]"))
@@ -249,8 +227,7 @@ def _(shop: Shop) -> str:
 def _(shop: Shop) -> str:
     workspace = shop.project.workspace
     shop.archived()
-    shop.database["posts"].insert_one({"title": "a", "content": "b", "deleted": True})
-    shop.project.age()
+    shop.due()
     epoch = workspace.vault.claim_epoch("Post")
     with Lease.acquire(workspace.mongo, "archive:Post", epoch=epoch, holder=Holder.here("maria", str(ObjectId()))):
         return shop.run("archive", "Post")
@@ -274,20 +251,9 @@ def _(shop: Shop) -> str:
 @says("interrupted")
 def _(shop: Shop) -> str:
     shop.database["posts"].insert_many([{"title": str(n), "content": "text", "views": n} for n in range(3_000)])
+    line = "datactl update Post --filter 'views>=0' --set views=9000 --yes"
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "datactl",
-            "update",
-            "Post",
-            "--filter",
-            "views>=0",
-            "--set",
-            "views=9000",
-            "--yes",
-            "-q",
-        ],
+        [sys.executable, "-m", *shlex.split(line), "-q"],
         cwd=shop.project.directory,
         env=clean_environment(**shop.project.settings),
         stdout=subprocess.DEVNULL,
@@ -298,7 +264,7 @@ def _(shop: Shop) -> str:
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    shop.shown = "$ datactl update Post --filter 'views>=0' --set views=9000 --yes    (and Ctrl-C)"
+    shop.shown = f"$ {line}    (and Ctrl-C)"
     row = shop.database["datactl_ops"].find_one({"kind": "update"})
     done = row["position"]
     shop.replaced += [(f"{3_000 - done:,} left", "2,000 left"), (f"changed {done:,},", "changed 1,000,")]
@@ -310,22 +276,19 @@ def _(shop: Shop) -> str:
 
 @says("store")
 def _(shop: Shop) -> str:
-    shop.database["posts"].insert_one({"title": "a", "content": "b", "deleted": True})
-    shop.project.age()
+    shop.due()
     return shop.run("archive", "Post", env={"DATACTL_VAULT": "file:models.yaml/vault"})
 
 
 @says("store_full")
 def _(shop: Shop) -> str:
-    shop.database["posts"].insert_one({"title": "a", "content": os.urandom(20_000).hex(), "deleted": True})
-    shop.project.age()
+    shop.due(os.urandom(20_000).hex())
     return shop.shell("ulimit -f 8; datactl archive Post -q", "datactl archive Post -q")
 
 
 @says("store_read_only")
 def _(shop: Shop) -> str:
-    shop.database["posts"].insert_one({"title": "a", "content": "b", "deleted": True})
-    shop.project.age()
+    shop.due()
     refusals = ("Operation not permitted", "Permission denied")  # what that file system says depends on who asks
     shop.replaced += [("/sys/vault", "/mnt/archive/vault"), *((said, "Read-only file system") for said in refusals)]
     told = "$ DATACTL_VAULT=file:/mnt/archive/vault datactl archive Post"
@@ -334,13 +297,12 @@ def _(shop: Shop) -> str:
 
 @says("object_missing")
 def _(shop: Shop) -> str:
-    store = open_store(f"file:{shop.project.directory}/vault")
-    return shop.python("store.get('manifests/Post/1.json')", lambda: store.get("manifests/Post/1.json"))
+    return shop.python("store.get('manifests/Post/1.json')", lambda: shop.store.get("manifests/Post/1.json"))
 
 
 @says("short_read")
 def _(shop: Shop) -> str:
-    store = open_store(f"file:{shop.project.directory}/vault")
+    store = shop.store
     store.put("segments/Post/1.bson.gz", b"cut off")
     line = "store.get_range('segments/Post/1.bson.gz', 0, 4096)"
     return shop.python(line, lambda: store.get_range("segments/Post/1.bson.gz", 0, 4096))

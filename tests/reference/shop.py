@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +12,9 @@ from typing import Any
 import pytest
 
 from datactl.errors import DatactlError
+from datactl.objects import ObjectStore, open_store
 from datactl.render.failures import show_error
-from tests.commands.conftest import Outcome, Project, clean_environment
+from tests.commands.conftest import DATACTL, Outcome, Project, run_shell
 from tests.engines import TestEngine
 
 
@@ -45,18 +44,10 @@ class Shop:
 
     def shell(self, line: str, told: str) -> str:
         """Run a shell's line in a process of its own; its stderr."""
-        command = line.replace("datactl ", f"{shlex.quote(sys.executable)} -m datactl ")
-        done = subprocess.run(
-            ["sh", "-c", command],
-            cwd=self.project.directory,
-            env=clean_environment(**self.project.settings),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        command = line.replace("datactl ", f"{DATACTL} ")
+        done = run_shell(command, cwd=self.project.directory, env=self.project.settings, text=True)
         self.shown = f"$ {told}"
-        return done.stderr
+        return str(done.stderr)
 
     def python(self, line: str, act: Callable[[], object]) -> str:
         """What an error of the Python face says where it is shown as a command shows it."""
@@ -71,6 +62,15 @@ class Shop:
         """A post; its id."""
         made = self.database["posts"].insert_one({"title": "Sharding", "content": "...", **fields})
         return str(made.inserted_id)
+
+    def due(self, content: str = "b") -> None:
+        """A post that was deleted long ago."""
+        self.database["posts"].insert_one({"title": "a", "content": content, "deleted": True})
+        self.project.age()
+
+    @property
+    def store(self) -> ObjectStore:
+        return open_store(f"file:{self.project.directory}/vault")
 
     def archived(self) -> str:
         """A post that is in the vault; its id."""

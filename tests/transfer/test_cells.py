@@ -91,6 +91,20 @@ def test_a_row_holds_any_value_in_any_field(field: Any, value: Any) -> None:
         assert encoded({"v": read}) == encoded({"v": value})
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"name": "n", "address.city": 5},
+        {"address": {"city": "Oslo"}, "address.city": "Rome"},
+        {"address": {"city": None, "zip": "1"}, "address.city": None, "no.column": 1},
+        {"$literal": {"address.city": 1}, "address.city": 2},
+        {"$literal": 5},
+    ],
+)
+def test_a_field_whose_name_is_a_column_s_path_is_not_that_column(document: dict[str, Any]) -> None:
+    assert through_csv(document) == document
+
+
 @given(st.fixed_dictionaries({}, optional={"city": VALUES, "zip": TEXTS, "more": SCALARS}))
 @settings(max_examples=200, deadline=None)
 def test_a_row_holds_a_nested_document(address: dict[str, Any]) -> None:

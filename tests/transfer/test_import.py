@@ -147,6 +147,7 @@ def test_a_taken_id_is_reported_and_left_alone(mongo: Mongo, item: Model, bring:
         ("line 1", "duplicate_key"),
         ("line 3", "duplicate_key"),
     ]
+    assert [each.what.partition("differs in: ")[2] for each in report.failed] == ["name, sku, deleted", "name, sku"]
     assert {each["name"] for each in items(mongo)} == {"theirs", "first"}
     once_more = bring(path, again=True)
     assert (once_more.created, once_more.present, once_more.rejected) == (0, 1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from datactl.steps import Step, Watcher
 from datactl.transfer import Exporter, ExportManifest, Format, Importer, ImportOptions, ImportReport
 from datactl.transfer.ejson_lines import read_line
 from datactl.vault.sealed import seal
+from datactl.vault.trailer import END_BYTES, read_trailer
 
 Bring = Callable[..., ImportReport]
 
@@ -190,6 +192,42 @@ def test_a_file_of_an_export_given_by_its_own_path(
     file.write_bytes(data)
     assert bring(file).created == 1
     assert mongo.collection("items").find_one() == before
+
+
+@pytest.mark.parametrize("name", [None, "items.bson.gz"])
+def test_a_segment_without_its_manifest_is_whole_or_refused(
+    name: str | None, mongo: Mongo, item: Model, exporter: Exporter, bring: Bring, tmp_path: Path
+) -> None:
+    """One that was cut between two members is a whole gzip file, and so is one that lost a member."""
+    mongo.collection("items").insert_many([{"name": str(number) * 200_000} for number in range(4)])
+    report = exporter.run(item, exporter.plan(item, tmp_path / "out", Format.BSON))
+    assert report is not None
+    written = report.path / report.files[0].name
+    data = written.read_bytes()
+    trailer = read_trailer(data)
+    assert len(trailer.members) > 2
+    mongo.collection("items").delete_many({})
+    (tmp_path / "elsewhere").mkdir()
+    file = tmp_path / "elsewhere" / (name or written.name)
+    second = trailer.members[1]
+    spoilt = [data[: second.offset] + data[second.offset + second.length :]]
+    if name is None:  # without its last bytes only the name says that it is a segment
+        spoilt += [data[: second.offset], data[: trailer.data_bytes], data[:-END_BYTES]]
+    for octets in spoilt:
+        assert gzip.decompress(octets)
+        file.write_bytes(octets)
+        for given in (file, file.parent) if name else (file,):
+            with pytest.raises(VaultDamaged, match="is no whole segment"):
+                bring(given)
+    if name is None:
+        other = file.with_name("00000000-000001-0123456789abcdef.bson.gz")
+        other.write_bytes(data)
+        with pytest.raises(VaultDamaged, match="is another segment"):
+            bring(other)
+        other.unlink()
+    assert mongo.collection("items").count_documents({}) == 0
+    file.write_bytes(data)
+    assert bring(file).created == 4
 
 
 def test_a_sealed_manifest_with_other_keys(item: Model, mongo: Mongo, exporter: Exporter, tmp_path: Path) -> None:
