@@ -12,8 +12,6 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,9 +19,8 @@ from typing import Any
 
 from bson import ObjectId
 
-from benchmarks.measuring import Ratio
-from datactl.mongo import Mongo, open_mongo
-from tests.engines import TestEngine
+from benchmarks.measuring import Ratio, bench, timed
+from datactl.mongo import Mongo
 
 COLLECTIONS, DOCUMENTS = 50, 10_000
 SAMPLE = 1_000
@@ -33,42 +30,32 @@ START = datetime(2021, 1, 1, tzinfo=UTC)
 
 
 def measure(collections: int = COLLECTIONS, documents: int = DOCUMENTS, kind: str = "rs") -> Iterator[Ratio]:
-    with tempfile.TemporaryDirectory() as directory:
-        engine = TestEngine(Path(directory) / "engine", kind)
-        try:
-            with open_mongo(engine.uri, "bench") as mongo:
-                _fill(mongo, collections, documents)
-                bare = _bare(mongo, collections)
-                ours = _ours(engine.uri, Path(directory) / "project")
-        finally:
-            engine.stop()
+    with bench(kind) as at:
+        _fill(at.mongo, collections, documents)
+        bare = timed(lambda: _bare(at.mongo, collections))
+        project = at.scratch / "project"
+        project.mkdir()
+        ours = timed(lambda: _ours(at.uri, project))
+        assert "ref: " in (project / "models.yaml").read_text(), "no reference was found"
     what = f"`init --from-db` of {collections} collections of {documents:,} documents"
     yield Ratio(f"{what} / {BOUND_S:.0f} s", ours, BOUND_S, "s", at_most=1.0)
     yield Ratio(f"{what} / its samples, read and decoded", ours, bare, "s")
 
 
-def _ours(uri: str, project: Path) -> float:
-    project.mkdir()
+def _ours(uri: str, project: Path) -> None:
     environment = {**os.environ, "DATACTL_URI": uri, "DATACTL_DATABASE": "bench"}
-    begun = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "datactl", "init", "--from-db", str(project), "-q"],
         env=environment,
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    took = time.perf_counter() - begun
-    text = (project / "models.yaml").read_text()
-    assert "ref: " in text, "no reference was found"
-    return took
 
 
-def _bare(mongo: Mongo, collections: int) -> float:
-    begun = time.perf_counter()
+def _bare(mongo: Mongo, collections: int) -> None:
     for number in range(collections):
         stages: list[dict[str, Any]] = [{"$sample": {"size": SAMPLE}}]
         assert len(list(mongo.collection(f"things{number}s").aggregate(stages))) == SAMPLE
-    return time.perf_counter() - begun
 
 
 def _fill(mongo: Mongo, collections: int, documents: int) -> None:

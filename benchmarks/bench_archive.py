@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -23,15 +22,14 @@ from isal import igzip
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from benchmarks.measuring import Ratio, median_of
+from benchmarks.measuring import Ratio, bench, median_of, peak_mb, timed
 from datactl.archive import Archiver
 from datactl.demo.places import read_cities
 from datactl.inspect import IndexKeeper
-from datactl.mongo import Mongo, open_mongo, split_batch
+from datactl.mongo import Mongo, split_batch
 from datactl.objects import open_store
 from datactl.schema import Registry, load_models
 from datactl.vault import Vault
-from tests.engines import TestEngine
 
 MODELS = Path(__file__).parent.parent / "examples/geonames/models.yaml"
 MEMBER_BYTES = 256 * 1024
@@ -50,21 +48,16 @@ def measure(runs: int = 3) -> Iterator[Ratio]:
     """The ratios, as they are measured."""
     registry = load_models(MODELS)
     cities = [bson.encode(city) for city in read_cities(everything=True)]
-    with tempfile.TemporaryDirectory(dir=Path.home()) as scratch:
-        engine = TestEngine(Path(scratch) / "engine", "rs")
-        try:
-            with open_mongo(engine.uri, "bench") as mongo:
-                yield from _times(mongo, registry, cities, Path(scratch), runs)
-                yield from _memory(mongo, engine.uri, registry, cities, Path(scratch))
-        finally:
-            engine.stop()
+    with bench() as at:
+        yield from _times(at.mongo, registry, cities, at.scratch, runs)
+        yield from _memory(at.mongo, at.uri, registry, cities, at.scratch)
 
 
 def _times(mongo: Mongo, registry: Registry, cities: Sequence[bytes], scratch: Path, runs: int) -> Iterator[Ratio]:
     pairs = []
     for number in range(runs):
         _load(mongo, registry, cities, copies=1)
-        bare = _timed(lambda place=scratch / f"bare{number}": _bare(mongo, place))
+        bare = timed(lambda place=scratch / f"bare{number}": _bare(mongo, place))
         _load(mongo, registry, cities, copies=1)
         vault = Vault(open_store(f"file:{scratch}/vault"))
         archiver = Archiver(mongo, vault, registry, actor="bench")
@@ -79,7 +72,7 @@ def _times(mongo: Mongo, registry: Registry, cities: Sequence[bytes], scratch: P
         _load(mongo, registry, cities, copies=1)
         host = mongo.client.address or ("127.0.0.1", 27017)
         command = ["mongodump", "--gzip", "--quiet", f"--port={host[1]}", "-d", "bench", "-c", "cities"]
-        took = _timed(lambda: subprocess.run([*command, "-o", str(scratch / "dump")], check=True))
+        took = timed(lambda: subprocess.run([*command, "-o", str(scratch / "dump")], check=True))
         yield Ratio("archive / mongodump --gzip (which removes and verifies nothing)", pairs[0][0], took, unit="s")
 
 
@@ -102,25 +95,6 @@ def _memory(mongo: Mongo, uri: str, registry: Registry, cities: Sequence[bytes],
         unit="MB",
         at_most=1.15,
     )
-
-
-def peak_mb(command: list[str], environment: dict[str, str]) -> float:
-    """The peak memory of a process. A process starts with its parent's peak, so a small one starts it."""
-    small = (
-        "import os, subprocess, sys\n"
-        "process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
-        "_, status, usage = os.wait4(process.pid, 0)\n"
-        "print(usage.ru_maxrss)\n"
-        "os._exit(os.waitstatus_to_exitcode(status))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-u", "-c", small, *command],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return int(done.stdout) / 1024
 
 
 def _load(mongo: Mongo, registry: Registry, cities: Sequence[bytes], *, copies: int) -> None:
@@ -203,12 +177,6 @@ def _remove(client: Any, cities: Any, copy: bytes) -> None:
             }
             cities.delete_many({"_id": {"$in": list(equal)}}, session=session)
             session.commit_transaction()
-
-
-def _timed(work: Any) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

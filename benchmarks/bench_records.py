@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from bson import ObjectId
@@ -21,12 +18,11 @@ from pymongo import ASCENDING, DESCENDING, InsertOne
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from benchmarks.measuring import Ratio
+from benchmarks.measuring import Bench, Ratio, bench, median_of, timed
 from datactl.events import ensure_outbox_indexes
 from datactl.mongo import Mongo, open_mongo
 from datactl.records import Repository
 from datactl.schema import parse_models
-from tests.engines import TestEngine
 
 MODELS = """
 models:
@@ -41,7 +37,6 @@ models:
     enableSoftDelete: true
 """
 CHUNK = 500
-URI: list[str] = []
 GROUP = 40  # documents that match the page's filter
 
 
@@ -57,20 +52,15 @@ def main() -> None:
 
 def measure(documents: int = 100_000, runs: int = 3, kind: str = "rs") -> Iterator[Ratio]:
     """The ratios, as they are measured."""
-    with tempfile.TemporaryDirectory(dir=Path.home()) as scratch:
-        engine = TestEngine(Path(scratch) / "engine", kind)
-        URI.append(engine.uri)
-        try:
-            with open_mongo(engine.uri, "bench") as mongo:
-                yield from bench_create(mongo, Path(scratch))
-                yield from bench_page(mongo, Path(scratch))
-                yield from bench_soft_delete(mongo, Path(scratch), documents, runs)
-        finally:
-            engine.stop()
+    with bench(kind) as at:
+        yield from bench_create(at)
+        yield from bench_page(at)
+        yield from bench_soft_delete(at, documents, runs)
 
 
-def fresh(mongo: Mongo, scratch: Path, documents: int) -> tuple[Repository, list[Any]]:
+def fresh(at: Bench, documents: int) -> tuple[Repository, list[Any]]:
     """A repository over this many documents, and their ids."""
+    mongo = at.mongo
     for name in ("items", "outboxes", "outbox_chunks", "datactl_ops"):
         mongo.collection(name).drop()
     registry = parse_models(MODELS)
@@ -86,16 +76,10 @@ def fresh(mongo: Mongo, scratch: Path, documents: int) -> tuple[Repository, list
     for index in model.indexes():
         command = index.as_command()
         mongo.collection("items").create_index(list(command.pop("key").items()), **command)
-    with open_mongo(URI[0], "bench") as other:  # a connection makes them once: the dropped ones need another
+    with open_mongo(at.uri, "bench") as other:  # a connection makes them once: the dropped ones need another
         ensure_outbox_indexes(other)
     assert len(list(mongo.collection("outboxes").list_indexes())) > 1
-    return Repository(model, mongo, registry, actor="bench", spool_dir=scratch / "spool"), ids
-
-
-def timed(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    return Repository(model, mongo, registry, actor="bench", spool_dir=at.scratch / "spool"), ids
 
 
 def interleaved(runs: int, **works: Callable[[], Any]) -> dict[str, float]:
@@ -130,10 +114,10 @@ def row_of(id: Any, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def bench_create(mongo: Mongo, scratch: Path, rounds: int = 600) -> Iterator[Ratio]:
-    repository, _ = fresh(mongo, scratch, 1000)
+def bench_create(at: Bench, rounds: int = 600) -> Iterator[Ratio]:
+    repository, _ = fresh(at, 1000)
     repository.create({"name": "warm", "group": 1, "price": 1})
-    client, database = mongo.client, mongo.database
+    client, database = at.mongo.client, at.mongo.database
 
     def bare() -> None:
         now = datetime.now(UTC)
@@ -163,9 +147,9 @@ def bench_create(mongo: Mongo, scratch: Path, rounds: int = 600) -> Iterator[Rat
     yield ratio("create / bare insert_one", took["ours"], took["insert"])
 
 
-def bench_page(mongo: Mongo, scratch: Path, rounds: int = 300) -> Iterator[Ratio]:
-    repository, _ = fresh(mongo, scratch, 20_000)
-    items = mongo.database.items
+def bench_page(at: Bench, rounds: int = 300) -> Iterator[Ratio]:
+    repository, _ = fresh(at, 20_000)
+    items = at.mongo.database.items
     query = {"group": 7, "deleted": {"$in": [False, None]}}
 
     def bare() -> None:
@@ -185,15 +169,15 @@ def bench_page(mongo: Mongo, scratch: Path, rounds: int = 300) -> Iterator[Ratio
     yield ratio("the cursor's page 5,000 / page 2", took["deep"], took["second"])
 
 
-def bench_soft_delete(mongo: Mongo, scratch: Path, documents: int, runs: int) -> Iterator[Ratio]:
-    ratios: list[tuple[float, float, float]] = []
+def bench_soft_delete(at: Bench, documents: int, runs: int) -> Iterator[Ratio]:
+    pairs: list[tuple[float, float]] = []
     for _ in range(runs):
-        _, ids = fresh(mongo, scratch, documents)
-        bare = timed(lambda ids=ids: bare_soft_delete(mongo, ids))  # type: ignore[misc]
-        repository, _ = fresh(mongo, scratch, documents)
+        _, ids = fresh(at, documents)
+        bare = timed(lambda ids=ids: bare_soft_delete(at.mongo, ids))  # type: ignore[misc]
+        repository, _ = fresh(at, documents)
         ours = timed(lambda: repository.soft_delete_many(filter={}, reason="bench"))  # noqa: B023
-        ratios.append((ours / bare, ours, bare))
-    _, ours, bare = sorted(ratios)[len(ratios) // 2]
+        pairs.append((ours, bare))
+    ours, bare = median_of(pairs)
     yield ratio(f"soft delete of {documents:,} with events / its floor", ours, bare, 2.0)
 
 

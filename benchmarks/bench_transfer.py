@@ -10,21 +10,18 @@ import os
 import random
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bson import ObjectId
 from isal import igzip
 
-from benchmarks.bench_archive import peak_mb
-from benchmarks.measuring import Ratio, median_of
-from datactl.mongo import Mongo, open_mongo
+from benchmarks.measuring import Ratio, bench, median_of, peak_mb, timed
+from datactl.mongo import Mongo
 from datactl.schema import Model, parse_models
 from datactl.transfer import Exporter, Format
-from tests.engines import TestEngine
 
 MODELS = """\
 models:
@@ -50,16 +47,10 @@ def main() -> None:
 def measure(runs: int = 3, documents: int = DOCUMENTS) -> Iterator[Ratio]:
     """The ratios, as they are measured."""
     model = parse_models(MODELS).model("Order")
-    with tempfile.TemporaryDirectory(dir=Path.home()) as scratch:
-        place = Path(scratch)
-        engine = TestEngine(place / "engine", "rs")
-        try:
-            with open_mongo(engine.uri, "bench") as mongo:
-                size = _load(mongo, documents)
-                yield from _times(mongo, model, place, documents, size, runs)
-            yield _memory(engine.uri, place)
-        finally:
-            engine.stop()
+    with bench() as at:
+        size = _load(at.mongo, documents)
+        yield from _times(at.mongo, model, at.scratch, documents, size, runs)
+        yield _memory(at.uri, at.scratch)
 
 
 def _times(mongo: Mongo, model: Model, place: Path, documents: int, size: int, runs: int) -> Iterator[Ratio]:
@@ -67,7 +58,7 @@ def _times(mongo: Mongo, model: Model, place: Path, documents: int, size: int, r
     exporter = Exporter(mongo)
     for number in range(runs):
         target = place / "bare.gz"
-        bare = _timed(lambda: _bare(mongo, target))  # noqa: B023 - called at once
+        bare = timed(lambda: _bare(mongo, target))  # noqa: B023 - called at once
         target.unlink()
         plan = exporter.plan(model, place / f"run{number}", Format.BSON)
         started = time.perf_counter()
@@ -110,12 +101,6 @@ def _bare(mongo: Mongo, target: Path) -> None:
             out.write(igzip.compress(batch, 2))
         out.flush()
         os.fsync(out.fileno())
-
-
-def _timed(work: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

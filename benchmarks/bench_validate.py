@@ -6,26 +6,23 @@ python -m benchmarks.bench_validate [--runs 3]
 from __future__ import annotations
 
 import argparse
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import bson
 from bson.raw_bson import RawBSONDocument
 
-from benchmarks.measuring import Ratio, median_of
+from benchmarks.measuring import Ratio, bench, median_of, timed
 from datactl.archive import Archiver
 from datactl.demo.places import read_cities, read_countries
 from datactl.inspect import IndexKeeper
 from datactl.inspect.validating import CHECKS, Validator
-from datactl.mongo import Mongo, open_mongo
+from datactl.mongo import Mongo
 from datactl.objects import open_store
 from datactl.records import Repository
 from datactl.schema import Model, Registry, load_models
 from datactl.vault import Vault
-from tests.engines import TestEngine
 
 MODELS = Path(__file__).parent.parent / "examples/geonames/models.yaml"
 LIVE = {"deleted": {"$in": [False, None]}}
@@ -45,20 +42,15 @@ def main() -> None:
 def measure(runs: int = 3) -> Iterator[Ratio]:
     """The ratios, as they are measured."""
     registry = load_models(MODELS)
-    with tempfile.TemporaryDirectory(dir=Path.home()) as scratch:
-        engine = TestEngine(Path(scratch) / "engine", "rs")
-        try:
-            with open_mongo(engine.uri, "bench") as mongo:
-                vault = Vault(open_store(f"file:{scratch}/vault"))
-                number = _load(mongo, registry)
-                validator = Validator(mongo, vault, registry)
-                what = f"validate of {number:,} documents with references / the scans it needs"
-                yield Ratio(what, *_pair(mongo, registry, validator, runs), unit="s", at_most=2.0)
-                _live_through(mongo, vault, registry, Path(scratch))
-                what = f"the same with {MARKED:,} events and {ARCHIVED:,} documents archived"
-                yield Ratio(what, *_pair(mongo, registry, validator, runs), unit="s", at_most=2.0)
-        finally:
-            engine.stop()
+    with bench() as at:
+        vault = Vault(open_store(f"file:{at.scratch}/vault"))
+        number = _load(at.mongo, registry)
+        validator = Validator(at.mongo, vault, registry)
+        what = f"validate of {number:,} documents with references / the scans it needs"
+        yield Ratio(what, *_pair(at.mongo, registry, validator, runs), unit="s", at_most=2.0)
+        _live_through(at.mongo, vault, registry, at.scratch)
+        what = f"the same with {MARKED:,} events and {ARCHIVED:,} documents archived"
+        yield Ratio(what, *_pair(at.mongo, registry, validator, runs), unit="s", at_most=2.0)
 
 
 def _load(mongo: Mongo, registry: Registry) -> int:
@@ -88,8 +80,8 @@ def _pair(mongo: Mongo, registry: Registry, validator: Validator, runs: int) -> 
     model = registry.model("City")
     pairs = []
     for _ in range(runs):
-        bare = _timed(lambda: _bare(mongo, model))
-        ours = _timed(lambda: _clean(validator.run(plan)))
+        bare = timed(lambda: _bare(mongo, model))
+        ours = timed(lambda: _clean(validator.run(plan)))
         pairs.append((ours, bare))
     return median_of(pairs)
 
@@ -133,12 +125,6 @@ def _read(batches: Any) -> None:
 def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for start in range(0, len(values), CHUNK):
         yield values[start : start + CHUNK]
-
-
-def _timed(work: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

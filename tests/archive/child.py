@@ -1,7 +1,7 @@
 """A process of its own that runs the archive, and may be told to kill or stop itself at one of the steps it announces.
 
-`python -m tests.archive.child JSON`: `{uri, database, vault, days, ttl, at: [step, when, occurrence], signal}`. Prints
-`ready` before the run and one JSON object after it.
+`python -m tests.archive.child JSON`: `{uri, database, vault, days, ttl, restore, at: [step, when, occurrence],
+signal}`. With `restore`, a list of ids, it brings these back instead. Prints `ready`, then one JSON object.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +43,26 @@ def main(order: dict[str, Any]) -> int:
         desk = desk_at(mongo, Path(order["vault"]))
         archiver = desk.archiver(lease_ttl_s=order.get("ttl", 30))
         plan = archiver.plan("Post", order.get("days", 90))
-        print("ready", flush=True)
-        try:
+
+        def archive() -> dict[str, Any]:
             report = archiver.run(plan, watch=watcher)
-        except DatactlError as error:
-            print(json.dumps({"error": error.code, "what": str(error)}), flush=True)
-            return error.exit_code
-    facts = {
-        "planned": plan.documents,
-        "cutoff": plan.cutoff.isoformat(),
-        "archived": report.archived,
-        "kept": dict(report.kept_counts),
-    }
+            facts = {"archived": report.archived, "kept": dict(report.kept_counts)}
+            return {"planned": plan.documents, "cutoff": plan.cutoff.isoformat(), **facts}
+
+        def restore() -> dict[str, Any]:
+            return {"restored": len(desk.restorer().restore("Post", order["restore"], watch=watcher).restored)}
+
+        return tell(restore if order.get("restore") else archive)
+
+
+def tell(work: Callable[[], dict[str, Any]]) -> int:
+    """Say that it begins, do it, and print its facts, or its error; the exit status."""
+    print("ready", flush=True)
+    try:
+        facts = work()
+    except DatactlError as error:
+        print(json.dumps({"error": error.code, "what": str(error)}), flush=True)
+        return error.exit_code
     print(json.dumps(facts), flush=True)
     return 0
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import bson
+import pytest
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
-from datactl.archive import Archiver, Restorer
+from datactl.archive import Archiver, ArchiveReport, Restorer
+from datactl.errors import StoreFull
 from datactl.mongo import Mongo, find_raw, split_batch
 from datactl.objects import ObjectStore, open_store
 from datactl.schema import Model, Registry, define_model
 from datactl.vault import Vault
 from datactl.vault.idkey import normalise_id_key
+from tests.archive.stores import WrappedStore
 
 # Small segments, so that a thousand documents make several.
 SEGMENT_BYTES = 160 * 1024
@@ -62,6 +66,25 @@ class Desk:
     def archiver(self, **given: Any) -> Archiver:
         options = {"actor": "tester", "segment_bytes": SEGMENT_BYTES, **given}
         return Archiver(self.mongo, self.vault, self.registry, **options)
+
+    def archive(self, days: int | None = 90, **given: Any) -> ArchiveReport:
+        """One run over the desk's model."""
+        archiver = self.archiver()
+        return archiver.run(archiver.plan(self.model.name, days), **given)
+
+    def wrapped(self) -> WrappedStore:
+        """From now on the store fails on order, and counts what it is asked."""
+        self.store = store = WrappedStore(self.store)
+        return store
+
+    @contextmanager
+    def refusing(self, within: str) -> Iterator[None]:
+        """What is done here fails before it can put an object with this in its key; then the store takes all again."""
+        inner = self.store
+        self.wrapped().refuse(within, StoreFull("no space"))
+        with pytest.raises(StoreFull):
+            yield
+        self.store = inner
 
     def restorer(self, **given: Any) -> Restorer:
         return Restorer(self.mongo, self.vault, self.registry, **{"actor": "tester", **given})

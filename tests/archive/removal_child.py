@@ -17,9 +17,9 @@ from typing import Any
 from pymongo import monitoring
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from datactl.errors import DatactlError
 from datactl.mongo import open_mongo
 from datactl.steps import Step, Watcher, When
+from tests.archive.child import tell
 from tests.archive.removing import removal_desk_at
 
 
@@ -63,18 +63,15 @@ def main(order: dict[str, Any]) -> int:
         desk = removal_desk_at(mongo, Path(order["vault"]))
         desk.lease_ttl_s = order.get("ttl", 30)
         logs = desk.repository()
-        print("ready", flush=True)
-        try:
+
+        def remove() -> dict[str, Any]:
             if order.get("op"):
                 result = logs.resume_bulk(order["op"], watch=killer)
             else:
                 result = logs.delete_many(filter={}, reason="crash", watch=killer)
-        except DatactlError as error:
-            print(json.dumps({"error": error.code, "what": str(error)}), flush=True)
-            return error.exit_code
-    facts = {"op": result.op, "changed": result.changed, "steps": killer.seen, "commands": killer.commands}
-    print(json.dumps(facts), flush=True)
-    return 0
+            return {"op": result.op, "changed": result.changed, "steps": killer.seen, "commands": killer.commands}
+
+        return tell(remove)
 
 
 if __name__ == "__main__":

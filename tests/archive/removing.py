@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from datactl.mongo import Mongo
 from datactl.objects import open_store
 from datactl.records import Repository
 from datactl.schema import Model, Registry, define_model
-from datactl.steps import Step, Watcher
 from tests.archive.desk import SEGMENT_BYTES, Desk
 
 LOG = define_model(
@@ -58,24 +56,16 @@ class RemovalDesk(Desk):
             for number in range(count)
         )
 
+    def left_behind(self, at: str, documents: int) -> dict[bytes, bytes]:
+        """So many documents, and a removal of them that failed before it could put an object under `at`."""
+        before = self.lines(documents)
+        with self.refusing(at):
+            self.repository().delete_many(filter={})
+        return before
+
     def events(self, kind: str = "LogDeleted") -> list[dict[str, Any]]:
         return list(self.mongo.collection("outboxes").find({"eventType": kind}))
 
 
 def removal_desk_at(mongo: Mongo, directory: Path) -> RemovalDesk:
     return RemovalDesk(mongo, open_store(f"file:{directory}"), directory)
-
-
-class At(Watcher):
-    """Calls something at the n-th announcement of a step."""
-
-    def __init__(self, name: str, when: str, act: Callable[[], None], nth: int = 1) -> None:
-        self._at = (name, when)
-        self._act = act
-        self._left = nth
-
-    def see(self, step: Step) -> None:
-        if (step.name, str(step.when)) == self._at:
-            self._left -= 1
-            if self._left == 0:
-                self._act()

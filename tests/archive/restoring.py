@@ -9,15 +9,10 @@ from bson import ObjectId
 from tests.archive.desk import Desk
 
 
-def archive(desk: Desk) -> Any:
-    archiver = desk.archiver()
-    return archiver.run(archiver.plan("Post", 90))
-
-
 def archived_ids(desk: Desk, count: int, **fields: Any) -> list[ObjectId]:
     documents = desk.marked(count, **fields)
     desk.insert(documents)
-    archive(desk)
+    desk.archive()
     return [document["_id"] for document in documents]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from datactl.errors import DatactlError
 from datactl.objects import ObjectStore
 from datactl.objects.interface import Data, ObjectInfo, PutResult
 
@@ -46,6 +47,19 @@ class WrappedStore:
 
     def delete(self, key: str) -> None:
         raise AssertionError(f"nothing but garbage collection deletes objects (I6): {key}")
+
+    def refuse(self, within: str, error: DatactlError) -> None:
+        """Take no object with this in its key, for this reason."""
+
+        def before_put(key: str) -> None:
+            if within in key:
+                raise error
+
+        self.before_put = before_put
+
+    def take_all(self) -> None:
+        """The disk has room again."""
+        self.before_put = lambda key: None
 
     def _count(self, call: str, key: str) -> None:
         self.calls[call] += 1

@@ -18,11 +18,7 @@ from datactl.schema import Registry, define_model
 from datactl.steps import Step, Watcher
 from tests.archive.desk import Desk, account
 from tests.archive.killing import Recorder
-
-
-def run(desk: Desk, days: int | None = 90, **given: Any) -> Any:
-    archiver = desk.archiver()
-    return archiver.run(archiver.plan("Post", days), **given)
+from tests.archive.watching import At
 
 
 def test_a_plan_counts_and_changes_nothing(desk: Desk) -> None:
@@ -48,7 +44,7 @@ def test_what_is_due_leaves_and_the_rest_stays(desk: Desk) -> None:
     staying = desk.insert(desk.marked(4, days=80))
     staying |= desk.insert({**each, "deletedAt": odd} for each, odd in zip(desk.marked(4), UNDATED, strict=True))
     staying |= desk.insert({**each, "deleted": False} for each in desk.marked(5))
-    report = run(desk, reason="spring cleaning")
+    report = desk.archive(reason="spring cleaning")
     assert (report.archived, report.kept, report.stopped, report.left) == (700, (), False, 0)
     assert desk.live() == staying
     assert account(desk, due | staying).archived == 700
@@ -75,7 +71,7 @@ def test_a_list_of_dates_is_no_date(desk: Desk) -> None:
     due = desk.insert([three])
     plan = desk.archiver().plan("Post", 90)
     assert (plan.documents, plan.undated) == (1, 2)
-    assert run(desk).archived == 1
+    assert desk.archive().archived == 1
     assert desk.live() == lists
     assert account(desk, due | lists).archived == 1
 
@@ -141,7 +137,7 @@ def test_a_collection_sharded_by_something_else_is_refused(
                     act()
             assert desk.live() == before
         else:
-            assert run(desk).archived == 2
+            assert desk.archive().archived == 2
     finally:
         rows.delete_one({"_id": row["_id"]})
 
@@ -154,8 +150,8 @@ def test_an_id_that_is_no_text_is_told_with_a_replacement_character() -> None:
 
 def test_running_again_finds_nothing(desk: Desk) -> None:
     before = desk.insert(desk.marked(50))
-    run(desk)
-    again = run(desk)
+    desk.archive()
+    again = desk.archive()
     assert (again.archived, again.segments, bool(again.settled)) == (0, (), False)
     assert account(desk, before).archived == 50
 
@@ -178,19 +174,6 @@ def test_a_model_of_which_nothing_comes_due(desk: Desk) -> None:
         desk.archiver().plan("Post", 90)
 
 
-class At(Watcher):
-    """Does something at the first announcement of a step."""
-
-    def __init__(self, name: str, when: str, act: Any) -> None:
-        self._at = (name, when)
-        self._act = act
-
-    def see(self, step: Step) -> None:
-        if self._act is not None and (step.name, step.when) == self._at:
-            act, self._act = self._act, None
-            act()
-
-
 def test_documents_that_changed_meanwhile_stay_and_are_named(desk: Desk) -> None:
     documents = desk.marked(20)
     desk.insert(documents)
@@ -202,7 +185,7 @@ def test_documents_that_changed_meanwhile_stay_and_are_named(desk: Desk) -> None
         desk.posts.delete_one({"_id": gone})
         desk.posts.update_one({"_id": retyped}, {"$set": {"views": float(documents[3]["views"])}})
 
-    report = run(desk, watch=At("manifest.put", "after", meddle))
+    report = desk.archive(watch=At("manifest.put", "after", meddle))
     assert report.archived == 16
     assert set(report.kept) == {
         Kept(changed, "changed"),
@@ -215,7 +198,7 @@ def test_documents_that_changed_meanwhile_stay_and_are_named(desk: Desk) -> None
     assert live[changed]["views"] == 10**6
     # What vanished counts as taken out: the vault has the only copy.
     assert desk.restorer().find("Post", str(gone)).place is Place.ARCHIVED
-    assert run(desk).archived == 2
+    assert desk.archive().archived == 2
 
 
 def test_a_document_that_keeps_changing_does_not_keep_the_run_going(desk: Desk) -> None:
@@ -229,24 +212,24 @@ def test_a_document_that_keeps_changing_does_not_keep_the_run_going(desk: Desk) 
             if (step.name, step.when) == ("manifest.put", "after"):
                 Restless.touched += desk.posts.update_many({"views": {"$lt": 3}}, {"$inc": {"edits": 1}}).modified_count
 
-    report = run(desk, watch=Restless())
+    report = desk.archive(watch=Restless())
     assert (len(report.segments), Restless.touched) == (2, 6)  # the second time they had been passed
     assert (report.archived, report.kept_counts) == (1_697, {"changed": 3})
 
 
 def test_held_documents_are_counted_and_left_alone(desk: Desk) -> None:
     before = desk.insert(desk.marked(10))
-    run(desk)
+    desk.archive()
     ids = [bson.decode(document)["_id"] for document in list(before.values())[:3]]
     desk.restorer().restore("Post", ids, as_archived=True).raise_failures()
     plan = desk.archiver().plan("Post", 90)
     assert (plan.documents, plan.held) == (3, 3)
-    report = run(desk)
+    report = desk.archive()
     assert (report.archived, report.segments) == (0, ())  # not even copied
     assert account(desk, before).live == 3
     past = desk.mongo.server_time() - timedelta(seconds=1)
     desk.mongo.collection("datactl_holds").update_many({}, {"$set": {"until": past}})
-    assert run(desk).archived == 3
+    assert desk.archive().archived == 3
     assert account(desk, before).archived == 10
 
 
@@ -267,7 +250,7 @@ class StopAfter(Watcher):
 @pytest.mark.parametrize("at", [("delete", "before"), ("segment.put", "before"), ("settle", "before")])
 def test_a_stopped_run_finishes_its_segment_and_goes_on_when_run_again(desk: Desk, at: tuple[str, str]) -> None:
     before = desk.insert(desk.marked(1_700))
-    stopped = run(desk, watch=StopAfter(*at, 1))
+    stopped = desk.archive(watch=StopAfter(*at, 1))
     assert stopped.stopped
     assert len(stopped.segments) == (0 if at[0] == "settle" else 1)
     assert stopped.archived + stopped.left == 1_700
@@ -276,7 +259,7 @@ def test_a_stopped_run_finishes_its_segment_and_goes_on_when_run_again(desk: Des
     row = desk.mongo.collection("datactl_ops").find_one({"_id": stopped.op})
     assert row is not None
     assert (row["state"], row["left"]) == ("stopped", stopped.left)
-    rest = run(desk)
+    rest = desk.archive()
     assert rest.archived == stopped.left
     assert account(desk, before).archived == 1_700
 
@@ -285,7 +268,7 @@ def test_documents_marked_at_one_moment_are_all_taken(desk: Desk) -> None:
     """A bulk soft delete marks with one date: no page of the range may part them."""
     at = desk.mongo.server_time() - timedelta(days=100)
     before = desk.insert({**each, "deletedAt": at} for each in desk.marked(1_200))
-    assert run(desk).archived == 1_200
+    assert desk.archive().archived == 1_200
     assert account(desk, before).archived == 1_200
 
 
@@ -294,7 +277,7 @@ def test_a_collection_without_an_index(desk: Desk) -> None:
     before = desk.insert(desk.marked(30))
     plan = desk.archiver().plan("Post", 90)
     assert (plan.indexed, plan.documents, len(plan.windows)) == (False, 30, 1)
-    assert run(desk).archived == 30
+    assert desk.archive().archived == 30
     assert account(desk, before).archived == 30
 
 
@@ -321,7 +304,7 @@ def test_live_documents_that_a_selection_names(desk: Desk) -> None:
 def test_every_effect_is_announced_before_and_after(desk: Desk) -> None:
     desk.insert(desk.marked(10))
     recorder = Recorder()
-    run(desk, watch=recorder)
+    desk.archive(watch=recorder)
     order = [name for name, when in recorder.steps if when == "before"]
     assert order == [
         *("epoch", "lease", "settle", "segment.put", "segment.read_back", "sidecar.put", "manifest.put"),

@@ -12,7 +12,7 @@ import pytest
 from bson import ObjectId
 
 from datactl.archive import Binding, Place, adopt, bind, binding, check, plan_adoption
-from datactl.errors import Conflict, NotFound, StoreFull, VaultDamaged, VaultMismatch
+from datactl.errors import Conflict, NotFound, VaultDamaged, VaultMismatch
 from datactl.inspect import Statistician
 from datactl.mongo import Mongo, open_mongo
 from datactl.mongo.connection import META
@@ -20,7 +20,6 @@ from datactl.objects import open_store
 from datactl.schema import Registry, define_model
 from datactl.vault import Identity, Vault
 from tests.archive.desk import Desk, desk_at
-from tests.archive.stores import WrappedStore
 
 
 @pytest.fixture
@@ -31,17 +30,12 @@ def other(desk: Desk, engine_uri: str) -> Iterator[Desk]:
         mongo.client.drop_database(mongo.database.name)
 
 
-def run(desk: Desk) -> Any:
-    archiver = desk.archiver()
-    return archiver.run(archiver.plan("Post", 90))
-
-
 def archived(desk: Desk, **fields: Any) -> Any:
     """One document in the vault; its `_id`."""
     (document,) = desk.marked(1)
     document |= fields
     desk.insert([document])
-    assert run(desk).archived == 1
+    assert desk.archive().archived == 1
     return document["_id"]
 
 
@@ -76,14 +70,14 @@ def test_the_first_run_makes_both_sides(desk: Desk) -> None:
     desk.archiver().plan("Post", 90)
     assert check(desk.mongo, desk.vault) == Binding(frozenset({desk.mongo.database.name}))
     assert (row(desk.mongo), desk.vault.identity()) == (None, None)  # looking makes nothing
-    run(desk)
+    desk.archive()
     identity = desk.vault.identity()
     assert identity is not None
     kept = row(desk.mongo)
     name = desk.mongo.database.name
     assert (kept["database"], kept["vault"]) == (identity.database, identity.vault)
     assert (kept["names"], identity.name, kept["url"]) == ([name], name, desk.store.url)
-    run(desk)
+    desk.archive()
     assert (row(desk.mongo), desk.vault.identity()) == (kept, identity)
 
 
@@ -105,7 +99,7 @@ def test_a_vault_that_was_moved_is_the_same(desk: Desk, tmp_path: Path) -> None:
     moved = desk_at(desk.mongo, tmp_path / "moved")
     shutil.move(desk.directory, moved.directory)
     moved.restorer().restore("Post", [lost]).raise_failures()
-    run(moved)
+    moved.archive()
     assert row(desk.mongo)["url"] == moved.store.url
 
 
@@ -150,7 +144,7 @@ def test_an_identity_with_a_flipped_bit(desk: Desk) -> None:
     file = desk.directory / "vault.json"
     file.write_bytes(file.read_bytes().replace(b"datactl-vault", b"datactl-vaulu"))
     with pytest.raises(VaultDamaged):
-        run(desk)
+        desk.archive()
     assert [each.code for each in desk.vault.verify()] == ["identity_damaged"]
 
 
@@ -182,18 +176,10 @@ def test_a_crash_between_the_two_sides(after: str, desk: Desk, monkeypatch: pyte
 
 
 def test_an_identity_that_cannot_be_written_leaves_nothing_behind(desk: Desk) -> None:
-    inner = desk.store
-    desk.store = store = WrappedStore(inner)
-
-    def full(key: str) -> None:
-        raise StoreFull("no space")
-
-    store.before_put = full
     desk.insert(desk.marked(1))
-    with pytest.raises(StoreFull):
-        run(desk)
-    desk.store = inner
-    assert run(desk).archived == 1
+    with desk.refusing(""):
+        desk.archive()
+    assert desk.archive().archived == 1
 
 
 def test_two_first_runs_at_the_same_time(desk: Desk, other: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,7 +257,7 @@ def test_a_renamed_database_adopts_its_vault(desk: Desk, other: Desk) -> None:
     assert made.names == {desk.mongo.database.name, other.mongo.database.name}
     other.restorer().restore("Post", [lost]).raise_failures()
     assert other.posts.count_documents({"_id": lost}) == 1
-    assert run(other).archived == 0
+    assert other.archive().archived == 0
     archived(other)
 
 
@@ -283,7 +269,7 @@ def test_a_lost_vault_is_replaced(desk: Desk, tmp_path: Path) -> None:
     plan = plan_adoption(fresh.mongo, fresh.vault)
     assert plan.behind == {"Post": 3}
     adopts(fresh)
-    assert run(fresh).epoch > 3
+    assert fresh.archive().epoch > 3
     assert "is another one" in refuses_everything(desk).what
 
 
@@ -297,9 +283,9 @@ def test_a_vault_brought_back_from_an_older_copy(desk: Desk) -> None:
     desk.insert(desk.marked(1))
     for _ in range(4):
         with pytest.raises(VaultMismatch, match="behind"):
-            run(desk)
+            desk.archive()
     adopts(desk)
-    assert run(desk).archived == 1
+    assert desk.archive().archived == 1
 
 
 def test_adopting_what_is_not_what_was_shown(desk: Desk, other: Desk) -> None:
@@ -347,26 +333,17 @@ def test_copies_of_another_collection_are_not_offered(desk: Desk) -> None:
 def test_a_run_over_another_collection_settles_nothing(desk: Desk, at: str) -> None:
     """Documents of a killed run are not in this collection: that they are absent here says nothing."""
     before = desk.insert(desk.marked(5))
-    inner = desk.store
-    desk.store = store = WrappedStore(inner)
-
-    def full(key: str) -> None:
-        if key.startswith(at):
-            raise StoreFull("no space")
-
-    store.before_put = full
-    with pytest.raises(StoreFull):
-        run(desk)
-    desk.store = inner
+    with desk.refusing(at):
+        desk.archive()
     desk.insert(desk.posts_again(before, 5 - len(desk.live())))
 
     moved = desk_at(desk.mongo, desk.directory)
     moved.registry = under("articles")
     assert moved.archiver().plan("Post", 90).unsettled == 0
-    assert not run(moved).settled
+    assert not moved.archive().settled
     assert not [each for each in desk.vault.manifests("Post") if desk.vault.receipts(each).deleted_receipt]
     assert len(desk.live()) == 5
-    assert run(desk).settled
+    assert desk.archive().settled
 
 
 def test_integer_ids_of_another_database(desk: Desk, other: Desk) -> None:

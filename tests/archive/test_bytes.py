@@ -84,8 +84,7 @@ def insert_raw(desk: Desk, documents: list[bytes]) -> dict[bytes, bytes]:
 
 
 def there_and_back(desk: Desk, before: dict[bytes, bytes], ids: list[Any]) -> None:
-    archiver = desk.archiver()
-    report = archiver.run(archiver.plan("Post", 90))
+    report = desk.archive()
     assert report.archived == len(before)
     assert account(desk, before).archived == len(before)
     restorer = desk.restorer()
@@ -111,8 +110,7 @@ def test_ids_and_values_that_only_bson_has(desk: Desk) -> None:
 
 def test_an_id_is_found_by_its_value_whatever_its_type(desk: Desk) -> None:
     before = insert_raw(desk, [aged(desk, {"_id": 7})])
-    archiver = desk.archiver()
-    archiver.run(archiver.plan("Post", 90))
+    desk.archive()
     restorer = desk.restorer()
     for same in (7.0, Int64(7), Decimal128("7.00")):
         assert restorer.find("Post", same).place is Place.ARCHIVED
@@ -123,8 +121,7 @@ def test_an_id_is_found_by_its_value_whatever_its_type(desk: Desk) -> None:
 def test_a_restored_document_is_unmarked_and_otherwise_as_it_was(desk: Desk) -> None:
     document = aged(desk, {"_id": "one", "title": "a"})
     insert_raw(desk, [document])
-    archiver = desk.archiver()
-    archiver.run(archiver.plan("Post", 90))
+    desk.archive()
     desk.restorer().restore("Post", ["one"]).raise_failures()
     (restored,) = desk.live().values()
     values = bson.decode(document)

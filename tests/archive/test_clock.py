@@ -36,8 +36,7 @@ def test_a_later_run_of_an_earlier_time_still_ranks_higher(desk: Desk) -> None:
     """The rank of a copy is its run's epoch, never a time."""
     (document,) = desk.marked(1)
     desk.insert([document])
-    archiver = desk.archiver()
-    archiver.run(archiver.plan("Post", 90))
+    desk.archive()
     desk.restorer().restore("Post", [document["_id"]]).raise_failures()
     at = desk.mongo.server_time() - timedelta(days=100)
     desk.posts.update_one({"_id": document["_id"]}, {"$set": {"edition": 2, "deleted": True, "deletedAt": at}})

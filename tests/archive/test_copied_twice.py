@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,27 +15,10 @@ from datactl.archive import due, removal, rules
 from datactl.archive.rules import next_of
 from datactl.records.clock import ServerClock
 from datactl.schema import Registry, define_model
-from datactl.steps import Step, Watcher
+from datactl.steps import Watcher
 from datactl.vault import Manifest, SegmentName, SegmentWriter
 from tests.archive.desk import Desk, account
-
-
-class AtFirst(Watcher):
-    """Does something at the first announcement of a step."""
-
-    def __init__(self, name: str, when: str, act: Callable[[], object]) -> None:
-        self._at = (name, when)
-        self._act: Callable[[], object] | None = act
-
-    def see(self, step: Step) -> None:
-        if self._act is not None and (step.name, step.when) == self._at:
-            act, self._act = self._act, None
-            act()
-
-
-def run(desk: Desk, **given: Any) -> Any:
-    archiver = desk.archiver()
-    return archiver.run(archiver.plan("Post", 90), **given)
+from tests.archive.watching import At
 
 
 @pytest.fixture
@@ -57,7 +40,7 @@ def test_a_document_that_was_edited_and_dated_anew_while_the_run_reads(desk: Des
     twice = documents[0]["_id"]
     later = desk.mongo.server_time() - timedelta(days=95)  # in a window that is still to come
     edit = {"$set": {"views": 999, "deletedAt": later}}
-    report = run(desk, watch=AtFirst("segment.put", "progress", lambda: desk.posts.update_one({"_id": twice}, edit)))
+    report = desk.archive(watch=At("segment.put", "progress", lambda: desk.posts.update_one({"_id": twice}, edit)))
     assert (report.archived, report.kept_counts) == (20, {"changed": 1})
     assert [copy.removed for copy in desk.restorer().find("Post", twice).copies] == [True, False]
     desk.restorer().restore("Post", [twice]).raise_failures()
@@ -76,7 +59,7 @@ def test_a_document_that_was_made_anew_under_an_equal_id_of_another_type(desk: D
         later = desk.mongo.server_time() - timedelta(days=95)
         desk.posts.insert_one({**documents[0], "_id": 1.0, "title": "the newer one", "deletedAt": later})
 
-    report = run(desk, watch=AtFirst("segment.put", "progress", make_anew))
+    report = desk.archive(watch=At("segment.put", "progress", make_anew))
     assert (report.archived, len(report.segments)) == (12, 2)
     desk.restorer().restore("Post", [Int64(1)]).raise_failures()
     assert desk.posts.find_one({"_id": 1})["title"] == "the newer one"
@@ -90,9 +73,8 @@ def test_a_document_that_both_selections_name_in_turn(desk: Desk) -> None:
     (document,) = desk.marked(1, kind="log", createdOn=old)
     desk.insert([document])
     edit = {"$set": {"views": 999, "deleted": False}, "$unset": {"deletedAt": ""}}
-    archiver = desk.archiver()
-    watch = AtFirst("segment.put", "progress", lambda: desk.posts.update_one({"_id": document["_id"]}, edit))
-    archiver.run(archiver.plan("Post"), watch=watch)
+    watch = At("segment.put", "progress", lambda: desk.posts.update_one({"_id": document["_id"]}, edit))
+    desk.archive(None, watch=watch)
     assert not desk.live()
     desk.restorer().restore("Post", [document["_id"]]).raise_failures()
     assert desk.posts.find_one({"_id": document["_id"]})["views"] == 999
@@ -107,14 +89,14 @@ def test_one_that_is_met_twice_unchanged(desk: Desk, monkeypatch: pytest.MonkeyP
             yield [*batch, *batch[:3]]
 
     monkeypatch.setattr(archiving, "due_batches", twice)
-    assert run(desk).archived == 20
+    assert desk.archive().archived == 20
     assert desk.live() == {}
     assert {key: copies[0] for key, copies in desk.archived().items()} == before
 
 
 def committed(desk: Desk, documents: Sequence[bytes]) -> Manifest:
     """A segment of an earlier epoch without receipt, whatever is in it."""
-    run(desk)
+    desk.archive()
     return committed_at(desk, SegmentName.new(desk.vault.latest_epoch("Post"), 900), documents)
 
 
@@ -133,7 +115,7 @@ def test_a_segment_with_two_copies_of_a_document_is_settled_by_the_last(desk: De
     raw_equal = bson.encode(equal)
     manifest = committed(desk, [stale, raw_equal, bson.encode(gone), raw_equal, newer, bson.encode(gone)])
     desk.insert([bson.decode(newer), equal])
-    report = run(desk)
+    report = desk.archive()
     assert (report.settled.segments, report.settled.archived, desk.live()) == (1, 3, {})
     deleted = desk.vault.receipts(manifest).deleted
     assert deleted is not None
@@ -145,7 +127,7 @@ def test_a_segment_with_a_stale_copy_behind_the_right_one(desk: Desk) -> None:
     right, stale = (bson.encode({**each, "_id": 7, "views": n}) for n, each in enumerate(desk.marked(2)))
     manifest = committed(desk, [right, stale])
     desk.insert([bson.decode(right)])
-    report = run(desk)
+    report = desk.archive()
     deleted = desk.vault.receipts(manifest).deleted
     assert deleted is not None
     assert (list(deleted), report.archived) == ([], 1)
@@ -174,10 +156,10 @@ def test_a_document_that_was_removed_and_brought_back_while_the_run_copies(desk:
         desk.vault.put_deleted_receipt(newer, [0], op="01K6ZR7M")
         desk.vault.put_restored_receipt(newer, [0], op="01K6ZR7N")
 
-    report = run(desk, watch=AtFirst("manifest.put", "after", remove_and_bring_back))
+    report = desk.archive(watch=At("manifest.put", "after", remove_and_bring_back))
     assert (report.archived, report.kept_counts) == (4, {"copied since": 1})
     assert desk.live() == {key: raw}
-    assert run(desk).archived == 1
+    assert desk.archive().archived == 1
     assert account(desk, before).archived == 5
     desk.restorer().restore("Post", [bson.decode(raw)["_id"]]).raise_failures()
 

@@ -52,8 +52,7 @@ def fill(desk: Desk) -> dict[bytes, bytes]:
 def take_over(desk: Desk) -> ArchiveReport:
     expire_lease(desk.mongo)
     end_open_transactions(desk.mongo)
-    archiver = desk.archiver()
-    return archiver.run(archiver.plan("Post", 90))
+    return desk.archive()
 
 
 def kill_at(desk: Desk, at: tuple[str, str, int]) -> None:
@@ -78,8 +77,7 @@ def check_all_settled(desk: Desk, before: dict[bytes, bytes]) -> Account:
 def test_the_steps_are_those_of_this_suite(desk: Desk, told: Told) -> None:
     fill(desk)
     recorder = Recorder()
-    archiver = desk.archiver()
-    archiver.run(archiver.plan("Post", 90), watch=recorder)
+    desk.archive(watch=recorder)
     assert {name for name, _ in recorder.steps} == set(STEPS)
     for name in STEPS:
         assert recorder.steps.count((name, "before")) == recorder.steps.count((name, "after"))

@@ -144,7 +144,7 @@ def test_a_run_whose_engine_stays_down_ends_and_the_next_one_finishes(
         desk = desk_at(mongo, tmp_path / "vault")
         left = len(desk.live())
         expire_lease(mongo)
-        report = desk.archiver().run(desk.archiver().plan("Post", 90))
+        report = desk.archive()
         assert account(desk, before) == Account(live=0, archived=DUE)
         assert not list(desk.vault.manifests_without_receipt("Post"))
         told(

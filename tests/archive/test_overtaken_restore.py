@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,33 +11,14 @@ from pymongo.errors import AutoReconnect, OperationFailure
 
 from datactl.archive import Place
 from datactl.errors import NotFound, RestoreConflict
-from datactl.steps import Step, Watcher
 from tests.archive.desk import Desk
-
-
-class At(Watcher):
-    """Does something at each announcement of a step, `times` times."""
-
-    def __init__(self, name: str, when: str, act: Callable[[], object], times: int = 1) -> None:
-        self._at = (name, when)
-        self._act = act
-        self.left = times
-
-    def see(self, step: Step) -> None:
-        if self.left and (step.name, step.when) == self._at:
-            self.left -= 1
-            self._act()
-
-
-def archive(desk: Desk) -> Any:
-    archiver = desk.archiver()
-    return archiver.run(archiver.plan("Post", 90))
+from tests.archive.watching import At
 
 
 def archived_one(desk: Desk) -> dict[str, Any]:
     (document,) = desk.marked(1)
     desk.insert([{**document, "title": "first"}])
-    archive(desk)
+    desk.archive()
     return document
 
 
@@ -47,7 +27,7 @@ def brought_back_edited_and_archived(desk: Desk, document: dict[str, Any], title
     desk.restorer().restore("Post", [document["_id"]]).raise_failures()
     marks = {"deleted": True, "deletedAt": document["deletedAt"]}
     desk.posts.update_one({"_id": document["_id"]}, {"$set": {"title": title, **marks}})
-    assert archive(desk).archived == 1
+    assert desk.archive().archived == 1
 
 
 def test_the_copy_that_was_made_meanwhile_is_the_one_that_comes_back(desk: Desk) -> None:
@@ -69,7 +49,7 @@ def test_a_document_made_anew_and_archived_meanwhile(desk: Desk) -> None:
 
     def made_anew() -> None:
         desk.insert([{**document, "title": "second"}])
-        assert archive(desk).archived == 1
+        assert desk.archive().archived == 1
 
     report = desk.restorer().restore("Post", [first["_id"], document["_id"]], watch=At("insert", "after", made_anew))
     report.raise_failures()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,60 +9,17 @@ from typing import Any
 
 import bson
 import pytest
-from pymongo.errors import OperationFailure
 
 from datactl.mongo import raw_id
 from datactl.steps import Step, Watcher
 from tests.archive.desk import Desk, account
+from tests.archive.racing import Writer, at_work, edits_of
 
 Told = Callable[[str, str], None]
 
 DOCUMENTS = 10_000
 WRITERS = 4
-WRITE_CONFLICT = 112
-
-
-class Writer(threading.Thread):
-    """Edits, restores and re-deletes documents as another program would, and counts what was acknowledged."""
-
-    def __init__(self, desk: Desk, ids: list[Any], seed: int) -> None:
-        super().__init__()
-        self._desk = desk
-        self._ids = ids
-        self._random = random.Random(seed)
-        self._ending = threading.Event()
-        self._long_ago = desk.mongo.server_time() - timedelta(days=200)
-        self.edits: Counter[Any] = Counter()
-        self.done: Counter[str] = Counter()
-
-    def run(self) -> None:
-        while not self._ending.is_set():
-            self.write(self._random.choice(self._ids), self._random.choice(["edit", "restore", "delete"]))
-
-    def end(self) -> None:
-        self._ending.set()
-        self.join()
-
-    def write(self, id: Any, what: str) -> bool:
-        """One acknowledged change, or none."""
-        wanted: dict[str, Any] = {"_id": id}
-        update: dict[str, Any] = {"$inc": {"edits": 1}}
-        if what == "restore":
-            wanted["deleted"] = True
-            update |= {"$set": {"deleted": False}, "$unset": {"deletedAt": ""}}
-        if what == "delete":
-            wanted["deleted"] = False
-            update |= {"$set": {"deleted": True, "deletedAt": self._long_ago}}
-        try:
-            written = self._desk.posts.update_one(wanted, update).modified_count
-        except OperationFailure as error:
-            if error.code != WRITE_CONFLICT:
-                raise
-            return False  # not written
-        if written:
-            self.edits[id] += written
-        self.done[what] += written
-        return written == 1
+ACTS = ("edit", "restore", "delete")
 
 
 class Meddler(Watcher):
@@ -94,22 +49,16 @@ class Meddler(Watcher):
 def run_against_writers(desk: Desk, documents: int, told: Told) -> None:
     before = desk.insert({**each, "edits": 0} for each in desk.marked(documents))
     ids = [bson.decode(document)["_id"] for document in before.values()]
-    writers = [Writer(desk, ids, seed) for seed in range(WRITERS)]
+    writers = [Writer(desk, ids, seed, ACTS) for seed in range(WRITERS)]
     meddling = Writer(desk, ids, WRITERS)
-    archiver = desk.archiver()
-    for writer in writers:
-        writer.start()
-    try:
-        report = archiver.run(archiver.plan("Post", 90), watch=Meddler(desk, meddling))
-    finally:
-        for writer in writers:
-            writer.end()
+    with at_work(writers):
+        report = desk.archive(watch=Meddler(desk, meddling))
     assert report.kept_counts["changed"] > 0
     assert report.kept_counts["restored"] > 0
     assert report.kept_counts.get("vanished", 0) == 0
-    edits: Counter[Any] = sum((writer.edits for writer in (*writers, meddling)), Counter())
+    edits = edits_of([*writers, meddling])
     done: Counter[str] = sum((writer.done for writer in (*writers, meddling)), Counter())
-    assert min(done[what] for what in ("edit", "restore", "delete")) > 0
+    assert min(done[what] for what in ACTS) > 0
 
     archived = desk.archived()
     held = {**desk.live(), **{key: copies[0] for key, copies in archived.items()}}
@@ -121,7 +70,7 @@ def run_against_writers(desk: Desk, documents: int, told: Told) -> None:
     first = account(desk, held)
     assert first.archived == report.archived
 
-    archiver.run(archiver.plan("Post", 90))
+    desk.archive()
     second = account(desk, held)
     assert all(bson.decode(document)["deleted"] is False for document in desk.live().values())
     told(

@@ -16,7 +16,8 @@ from datactl.records.operations import Context, new_op
 from datactl.records.remover import Fate
 from datactl.records.removing import Removing
 from tests.archive.desk import account
-from tests.archive.removing import LOGS, At, RemovalDesk
+from tests.archive.removing import LOGS, RemovalDesk
+from tests.archive.watching import At
 
 
 def ids_of(before: dict[bytes, bytes]) -> list[ObjectId]:
@@ -176,7 +177,8 @@ def test_what_is_refused_in_the_transaction_stays(logs: RemovalDesk) -> None:
     (fates,) = _removed(logs, ids_of(before), refusals=refusals)
     assert [each.fate for each in fates] == [Fate.REMOVED, Fate.REFUSED, Fate.REMOVED]
     assert fates[1].error is error
-    assert all(session is not None for session in sessions)
+    assert sessions
+    assert None not in sessions
     found = account(logs, before)
     assert (found.live, found.archived) == (1, 2)
 

@@ -17,7 +17,8 @@ from datactl.errors import DatactlError
 from datactl.mongo import open_mongo
 from tests.archive.desk import Account, account
 from tests.archive.killing import end_open_transactions, expire_lease, finish, start_child
-from tests.archive.removing import At, RemovalDesk, removal_desk_at
+from tests.archive.removing import RemovalDesk, removal_desk_at
+from tests.archive.watching import At
 from tests.engines import TestEngine
 
 pytestmark = pytest.mark.real

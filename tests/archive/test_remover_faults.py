@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
 
 import bson
 import pytest
@@ -15,6 +14,8 @@ from datactl.records import BulkResult
 from tests.archive.desk import account
 from tests.archive.removing import RemovalDesk
 from tests.archive.stores import WrappedStore
+from tests.archive.watching import At
+from tests.mongo.answers import lose_the_reply
 
 DOCUMENTS = 30
 ERRORS = [StoreFull("no space"), StoreReadOnly("read-only")]
@@ -24,17 +25,7 @@ KINDS = ["epochs/", "segments/", "indexes/", "manifests/"]
 @pytest.fixture
 def store(logs: RemovalDesk) -> WrappedStore:
     """The desk's store, with faults."""
-    wrapped = WrappedStore(logs.store)
-    logs.store = wrapped
-    return wrapped
-
-
-def refuse(store: WrappedStore, start: str, error: DatactlError) -> None:
-    def before_put(key: str) -> None:
-        if key.startswith(start):
-            raise error
-
-    store.before_put = before_put
+    return logs.wrapped()
 
 
 def go_on(logs: RemovalDesk) -> BulkResult:
@@ -50,7 +41,7 @@ def go_on(logs: RemovalDesk) -> BulkResult:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_cannot_be_stored_stays(logs: RemovalDesk, store: WrappedStore, kind: str, error: DatactlError) -> None:
     before = logs.lines(DOCUMENTS)
-    refuse(store, kind, error)
+    store.refuse(kind, error)
     with pytest.raises(type(error)):
         logs.repository().delete_many(filter={})
     with pytest.raises(type(error)):
@@ -58,29 +49,21 @@ def test_what_cannot_be_stored_stays(logs: RemovalDesk, store: WrappedStore, kin
     assert logs.live() == before
     assert not logs.events()
     assert logs.mongo.collection("datactl_leases").count_documents({}) == 0
-    store.before_put = lambda key: None
+    store.take_all()
     assert go_on(logs).changed == DOCUMENTS
     assert account(logs, before).archived == DOCUMENTS
 
 
-def test_a_receipt_that_cannot_be_stored_is_written_when_it_goes_on(logs: RemovalDesk, store: WrappedStore) -> None:
-    before = logs.lines(DOCUMENTS)
-    refuse(store, "receipts/", StoreFull("no space"))
-    with pytest.raises(StoreFull):
-        logs.repository().delete_many(filter={})
+def test_a_receipt_that_cannot_be_stored_is_written_when_it_goes_on(logs: RemovalDesk) -> None:
+    before = logs.left_behind("receipts/", DOCUMENTS)
     assert logs.live() == {}
     assert {logs.restorer().find("Log", key[1:].hex()).place for key in list(before)[:3]} == {"archived"}
-    store.before_put = lambda key: None
     assert go_on(logs).changed == DOCUMENTS
     assert account(logs, before).archived == DOCUMENTS
 
 
-def test_one_that_was_restored_before_its_receipt_was_written(logs: RemovalDesk, store: WrappedStore) -> None:
-    before = logs.lines(DOCUMENTS)
-    refuse(store, "receipts/Log", StoreFull("no space"))
-    with pytest.raises(StoreFull):
-        logs.repository().delete_many(filter={})
-    store.before_put = lambda key: None
+def test_one_that_was_restored_before_its_receipt_was_written(logs: RemovalDesk) -> None:
+    before = logs.left_behind("receipts/Log", DOCUMENTS)
     back = bson.decode(next(iter(before.values())))["_id"]
     logs.restorer().restore("Log", [back]).raise_failures()
     go_on(logs)
@@ -128,21 +111,11 @@ def test_a_server_that_deletes_less_than_was_compared(logs: RemovalDesk, monkeyp
 
 
 def test_an_answer_to_a_commit_that_is_lost(logs: RemovalDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The transaction is tried again although it was committed: nothing is counted, told or written twice."""
+    """The transaction was committed, and the server forgot it: nothing is counted, told or written twice."""
     before = logs.lines(DOCUMENTS)
-    real = logs.mongo.transaction
-    lost: list[Any] = []
-
-    def transaction(work: Any, **options: Any) -> Any:
-        done = real(work, **options)
-        if not lost and len(logs.live()) < DOCUMENTS:
-            lost.append(done)
-            return real(work, **options)
-        return done
-
-    monkeypatch.setattr(logs.mongo, "transaction", transaction)
-    result = logs.repository().delete_many(filter={})
-    assert lost
+    watch = At("remove", "before", lambda: lose_the_reply(monkeypatch))
+    result = logs.repository().delete_many(filter={}, watch=watch)
+    assert not watch.left
     assert (result.changed, result.failures, result.unchanged) == (DOCUMENTS, 0, 0)
     assert len(logs.events()) == DOCUMENTS
     assert account(logs, before).archived == DOCUMENTS

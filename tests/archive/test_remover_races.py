@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-import random
 import threading
-from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import bson
 import pytest
-from pymongo.errors import OperationFailure
 
 from datactl.records import BulkResult
 from datactl.steps import Step, Watcher
 from tests.archive.desk import account
+from tests.archive.racing import Writer, at_work, edits_of
 from tests.archive.removing import RemovalDesk
 
 Told = Callable[[str, str], None]
-WRITE_CONFLICT = 112
-
-
-class Writer(threading.Thread):
-    """Edits documents as another program would, and counts what was acknowledged."""
-
-    def __init__(self, desk: RemovalDesk, ids: list[Any], seed: int) -> None:
-        super().__init__()
-        self._desk = desk
-        self._ids = ids
-        self._random = random.Random(seed)
-        self._ending = threading.Event()
-        self.edits: Counter[Any] = Counter()
-
-    def run(self) -> None:
-        while not self._ending.is_set():
-            self.edit(self._random.choice(self._ids))
-
-    def edit(self, id: Any) -> None:
-        try:
-            self.edits[id] += self._desk.logs.update_one({"_id": id}, {"$inc": {"edits": 1}}).modified_count
-        except OperationFailure as error:
-            if error.code != WRITE_CONFLICT:
-                raise
-
-    def end(self) -> None:
-        self._ending.set()
-        self.join()
 
 
 class Meddler(Watcher):
@@ -58,7 +27,7 @@ class Meddler(Watcher):
     def see(self, step: Step) -> None:
         if (step.name, step.when) == ("manifest.put", "after"):
             for each in self._desk.logs.find({}, {"_id": 1}).limit(3):
-                self._writer.edit(each["_id"])
+                self._writer.write(each["_id"])
 
 
 def race(desk: RemovalDesk, documents: int, told: Told) -> None:
@@ -66,14 +35,9 @@ def race(desk: RemovalDesk, documents: int, told: Told) -> None:
     ids = [bson.decode(each)["_id"] for each in before.values()]
     writers = [Writer(desk, ids, seed) for seed in range(2)]
     meddling = Writer(desk, ids, 9)
-    for each in writers:
-        each.start()
-    try:
+    with at_work(writers):
         result = desk.repository().delete_many(filter={}, watch=Meddler(desk, meddling))
-    finally:
-        for each in writers:
-            each.end()
-    acknowledged = sum((each.edits for each in (*writers, meddling)), Counter())
+    acknowledged = edits_of([*writers, meddling])
     live, archived = desk.live(), desk.archived()
     lost = 0
     for key, document in before.items():

@@ -9,13 +9,12 @@ import pytest
 from bson import ObjectId
 
 from datactl.archive import Restorer, VaultRemover
-from datactl.errors import NotFound, RestoreConflict, StoreFull
+from datactl.errors import NotFound, RestoreConflict
 from datactl.records import Repository
 from datactl.records.operations import Context, new_op
 from datactl.schema import parse_models
 from tests.archive.desk import account
 from tests.archive.removing import RemovalDesk
-from tests.archive.stores import WrappedStore
 
 SHOP = parse_models(
     """
@@ -108,19 +107,10 @@ def test_it_comes_back_under_an_operation_of_the_callers(logs: RemovalDesk) -> N
 
 def test_one_whose_receipt_could_not_be_written_is_back_and_is_not_brought_back_twice(logs: RemovalDesk) -> None:
     before, ids = removed(logs, 2)
-    inner = logs.store
-    logs.store = store = WrappedStore(inner)
-
-    def refuse(key: str) -> None:
-        if "restored-" in key:
-            raise StoreFull("no space")
-
-    store.before_put = refuse
     context = operation(logs)
-    with pytest.raises(StoreFull):
+    with logs.refusing("restored-"):
         logs.remover().bring_back(logs.model, ids, context)
     assert logs.live() == before
-    logs.store = inner
     answers = logs.remover().bring_back(logs.model, ids, context)
     assert [each.error for each in answers] == [None, None]
     assert len(logs.events("LogRestored")) == 2

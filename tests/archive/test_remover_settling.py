@@ -17,28 +17,13 @@ from datactl.records import Repository
 from datactl.records.operations import Context, new_op
 from datactl.records.removing import Removing
 from datactl.schema import Model, Registry, define_model
-from datactl.steps import Step, Watcher
 from datactl.vault import Aborted
 from tests.archive.desk import POST, SEGMENT_BYTES, account
 from tests.archive.killing import expire_lease
-from tests.archive.removing import At, RemovalDesk
-from tests.archive.stores import WrappedStore
+from tests.archive.removing import RemovalDesk
+from tests.archive.watching import At, Both, Paused
 
 DOCUMENTS = 40
-
-
-class Paused(Watcher):
-    """Holds a removal at one of its announcements until it is let go."""
-
-    def __init__(self, name: str, when: str) -> None:
-        self._at = (name, when)
-        self.reached = threading.Event()
-        self.go = threading.Event()
-
-    def see(self, step: Step) -> None:
-        if (step.name, str(step.when)) == self._at and not self.reached.is_set():
-            self.reached.set()
-            assert self.go.wait(60)
 
 
 @contextmanager
@@ -63,28 +48,6 @@ def paused(logs: RemovalDesk, name: str, when: str) -> Iterator[list[Any]]:
         thread.join()
 
 
-def left_behind(logs: RemovalDesk, at: str = "receipts/") -> dict[bytes, bytes]:
-    """A removal that failed before it could put an object under `at`."""
-    before = logs.lines(DOCUMENTS)
-    inner = logs.store
-    logs.store = store = WrappedStore(inner)
-
-    def refuse(key: str) -> None:
-        if key.startswith(at):
-            raise StoreFull("no space")
-
-    store.before_put = refuse
-    with pytest.raises(StoreFull):
-        logs.repository().delete_many(filter={})
-    logs.store = inner
-    return before
-
-
-def archive(logs: RemovalDesk) -> Any:
-    archiver = logs.archiver()
-    return archiver.run(archiver.plan("Log", 90))
-
-
 def unreceipted(logs: RemovalDesk) -> int:
     return len(list(logs.vault.manifests_without_receipt("Log")))
 
@@ -97,10 +60,10 @@ def test_nothing_of_a_model_without_soft_delete_is_archived(logs: RemovalDesk) -
 
 
 def test_a_dead_removal_is_closed_by_an_archive_run(logs: RemovalDesk) -> None:
-    before = left_behind(logs)
+    before = logs.left_behind("receipts/", DOCUMENTS)
     assert logs.archiver().models() == ["Log"]
     assert logs.archiver().plan("Log").unsettled == 1
-    report = archive(logs)
+    report = logs.archive()
     assert (report.settled.segments, report.settled.archived, report.settled.damaged) == (1, DOCUMENTS, ())
     assert account(logs, before).archived == DOCUMENTS
     assert logs.archiver().models() == []
@@ -108,7 +71,7 @@ def test_a_dead_removal_is_closed_by_an_archive_run(logs: RemovalDesk) -> None:
 
 
 def test_a_dead_removal_is_closed_by_the_next_one(logs: RemovalDesk) -> None:
-    before = left_behind(logs)
+    before = logs.left_behind("receipts/", DOCUMENTS)
     other = logs.lines(1)
     logs.repository().remove(bson.decode(next(iter(other.values())))["_id"])
     assert unreceipted(logs) == 0
@@ -121,7 +84,7 @@ def test_what_a_dead_removal_did_not_remove_stays(logs: RemovalDesk) -> None:
     with pytest.raises(StoreFull):
         logs.repository().delete_many(filter={}, watch=At("manifest.put", "after", _fail))
     assert unreceipted(logs) == 1
-    report = archive(logs)
+    report = logs.archive()
     assert (report.settled.segments, report.settled.archived, report.settled.kept) == (1, 0, DOCUMENTS)
     assert logs.live() == before
     assert logs.archived() == {}
@@ -136,9 +99,9 @@ def _fail() -> None:
 
 
 def test_a_segment_without_manifest_of_a_dead_removal_is_given_up(logs: RemovalDesk) -> None:
-    before = left_behind(logs, "indexes/")
+    before = logs.left_behind("indexes/", DOCUMENTS)
     (name,) = logs.vault.segments_without_manifest("Log")
-    assert archive(logs).settled.aborted == 1
+    assert logs.archive().settled.aborted == 1
     assert isinstance(logs.vault.manifest("Log", name), Aborted)
     assert logs.live() == before
 
@@ -182,7 +145,7 @@ def test_one_that_slept_beyond_its_lease_commits_nothing_more(logs: RemovalDesk,
     with paused(logs, name, when) as ended:
         expire_lease(logs.mongo, "^remove:")
         there = logs.live()
-        assert archive(logs).settled.segments == 1
+        assert logs.archive().settled.segments == 1
     if name == "manifest.put":
         assert isinstance(ended[0], LeaseLost)
         assert there == logs.live() == before
@@ -263,7 +226,7 @@ def test_a_vault_that_lies_behind_the_removals_is_refused(logs: RemovalDesk) -> 
 
 
 def test_a_damaged_segment_keeps_no_other_waiting(logs: RemovalDesk) -> None:
-    before = left_behind(logs)
+    before = logs.left_behind("receipts/", DOCUMENTS)
     (manifest,) = logs.vault.manifests("Log")
     path = logs.directory / manifest.segment_key
     whole = path.read_bytes()
@@ -271,10 +234,10 @@ def test_a_damaged_segment_keeps_no_other_waiting(logs: RemovalDesk) -> None:
     path.write_bytes(whole[:40] + b"?" + whole[41:])
     other = logs.lines(1)
     logs.repository().remove(bson.decode(next(iter(other.values())))["_id"])
-    report = archive(logs)
+    report = logs.archive()
     assert [manifest.segment_key in each for each in report.settled.damaged] == [True]
     path.write_bytes(whole)
-    assert archive(logs).settled.damaged == ()
+    assert logs.archive().settled.damaged == ()
     assert account(logs, before | other).archived == DOCUMENTS + 1
 
 
@@ -303,16 +266,5 @@ def test_of_two_removals_the_one_that_took_it_has_the_copy_that_comes_back(logs:
     assert unreceipted(logs) == 1
     logs.restorer().restore("Log", [only]).raise_failures()
     assert logs.logs.find_one({"_id": only})["number"] == 2
-    assert archive(logs).settled.segments == 1
+    assert logs.archive().settled.segments == 1
     assert logs.archived() == {}
-
-
-class Both(Watcher):
-    """Two watchers of one run."""
-
-    def __init__(self, *watchers: Watcher) -> None:
-        self._watchers = watchers
-
-    def see(self, step: Step) -> None:
-        for each in self._watchers:
-            each.see(step)

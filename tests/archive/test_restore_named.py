@@ -11,7 +11,7 @@ from bson import ObjectId
 from datactl.errors import NotFound, RestoreConflict, UsageError
 from datactl.vault import Vault
 from tests.archive.desk import Desk
-from tests.archive.restoring import archive, archived_ids, restored_events
+from tests.archive.restoring import archived_ids, restored_events
 
 
 def lost_again(desk: Desk) -> tuple[ObjectId, str]:
@@ -78,7 +78,7 @@ def test_an_older_copy_comes_back_by_its_name(desk: Desk) -> None:
     desk.restorer().restore("Post", [lost]).raise_failures()
     marks = {"deleted": True, "deletedAt": desk.mongo.server_time() - timedelta(days=100)}
     desk.posts.update_one({"_id": lost}, {"$set": {"title": "second", **marks}})
-    archive(desk)
+    desk.archive()
     desk.restorer().restore("Post", [lost], from_segment=first.name).raise_failures()
     assert desk.posts.find_one({"_id": lost})["title"] == "first"
 

@@ -16,6 +16,7 @@ from datactl.mongo import Fence, Lease
 from datactl.steps import Step, Watcher
 from tests.archive.desk import Desk, account
 from tests.archive.killing import LEASE, end_open_transactions, expire_lease, finish, start_child
+from tests.archive.watching import Paused
 
 DUE = 1_600
 
@@ -27,22 +28,9 @@ def until(condition: Callable[[], bool], within_s: float = 30) -> None:
         time.sleep(0.01)
 
 
-class Waiting(Watcher):
-    """Holds the run at its first delete until it is let go."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-        self.go = threading.Event()
-
-    def see(self, step: Step) -> None:
-        if (step.name, step.when) == ("delete", "before"):
-            self.reached.set()
-            assert self.go.wait(60)
-
-
 def test_a_second_run_is_told_who_holds_the_model(desk: Desk) -> None:
     before = desk.insert(desk.marked(50))
-    waiting = Waiting()
+    waiting = Paused("delete", "before")
     archiver = desk.archiver()
     first = threading.Thread(target=lambda: archiver.run(archiver.plan("Post", 90), watch=waiting))
     first.start()
@@ -73,7 +61,7 @@ def test_a_run_that_is_refused_claims_no_epoch(desk: Desk) -> None:
 
 def test_a_second_run_may_wait_for_the_first(desk: Desk) -> None:
     before = desk.insert(desk.marked(50))
-    waiting = Waiting()
+    waiting = Paused("delete", "before")
     archiver = desk.archiver()
     plan = archiver.plan("Post", 90)
     first = threading.Thread(target=lambda: archiver.run(plan, watch=waiting))
@@ -100,7 +88,7 @@ def test_a_run_that_is_overtaken_before_its_lease_claims_again(desk: Desk) -> No
                         pass
 
     desk.insert(desk.marked(5))
-    report = desk.archiver().run(desk.archiver().plan("Post", 90), watch=Overtaken())
+    report = desk.archive(watch=Overtaken())
     assert (report.epoch, report.archived) == (5, 5)
 
 
@@ -137,8 +125,7 @@ def test_a_paused_run_commits_nothing_when_it_wakes(desk: Desk, at: tuple[str, s
     until(lambda: os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT | os.WNOHANG) is not None)
     if at[0] == "compare":
         end_open_transactions(desk.mongo)  # else the server ends its transaction after 60 s
-    archiver = desk.archiver()
-    report = archiver.run(archiver.plan("Post", 90), wait_s=30)  # takes over once the lease of 2 s ran out
+    report = desk.archive(wait_s=30)  # takes over once the lease of 2 s ran out
     assert account(desk, before).archived == DUE
     # What the sleeper could still do harm to: documents that look like those it copied.
     again = desk.insert(desk.posts_again(before, 100))
@@ -173,7 +160,6 @@ def test_fences_are_cleared_after_a_run(desk: Desk) -> None:
     lease = Lease.acquire(desk.mongo, LEASE, epoch=desk.vault.claim_epoch("Post"), ttl_s=60)
     Fence.create(lease, "left by a killed run")
     expire_lease(desk.mongo)
-    archiver = desk.archiver()
-    archiver.run(archiver.plan("Post", 90))
+    desk.archive()
     lease.release()
     assert desk.mongo.collection("datactl_fences").count_documents({}) == 0

@@ -16,22 +16,11 @@ DUE = 60
 @pytest.fixture
 def store(desk: Desk) -> WrappedStore:
     """The desk's store, with faults."""
-    wrapped = WrappedStore(desk.store)
-    desk.store = wrapped
-    return wrapped
-
-
-def refuse(store: WrappedStore, start: str, error: DatactlError) -> None:
-    def before_put(key: str) -> None:
-        if key.startswith(start):
-            raise error
-
-    store.before_put = before_put
+    return desk.wrapped()
 
 
 def run(desk: Desk) -> int:
-    archiver = desk.archiver()
-    report = archiver.run(archiver.plan("Post", 90))
+    report = desk.archive()
     return report.archived + report.settled.archived
 
 
@@ -39,25 +28,23 @@ def run(desk: Desk) -> int:
 @pytest.mark.parametrize("kind", ["epochs/", "segments/", "indexes/", "manifests/"])
 def test_what_cannot_be_stored_stays(desk: Desk, store: WrappedStore, kind: str, error: DatactlError) -> None:
     before = desk.insert(desk.marked(DUE))
-    refuse(store, kind, error)
+    store.refuse(kind, error)
     with pytest.raises(type(error)):
         run(desk)
     assert desk.live() == before
     rows = list(desk.mongo.collection("datactl_ops").find({}, {"state": 1, "error": 1}))
     assert [(row["state"], row["error"]) for row in rows] == ([] if kind == "epochs/" else [("failed", error.code)])
-    store.before_put = lambda key: None
+    store.take_all()
     assert run(desk) == DUE
     assert account(desk, before).archived == DUE
 
 
-def test_a_receipt_that_cannot_be_stored_is_written_by_the_next_run(desk: Desk, store: WrappedStore) -> None:
+def test_a_receipt_that_cannot_be_stored_is_written_by_the_next_run(desk: Desk) -> None:
     before = desk.insert(desk.marked(DUE))
-    refuse(store, "receipts/", StoreFull("no space"))
-    with pytest.raises(StoreFull):
+    with desk.refusing("receipts/"):
         run(desk)
     assert desk.live() == {}
     assert {desk.restorer().find("Post", key[1:].hex()).place for key in list(before)[:3]} == {"archived"}
-    store.before_put = lambda key: None
     assert run(desk) == DUE
     assert account(desk, before).archived == DUE
 
@@ -93,11 +80,9 @@ def test_an_object_cut_short_is_not_trusted(desk: Desk, store: WrappedStore, kin
 def test_a_damaged_segment_is_not_settled(desk: Desk, store: WrappedStore) -> None:
     """Committed by a run that was killed before its deletes; damaged since."""
     before = desk.insert(desk.marked(DUE))
-    refuse(store, "receipts/", StoreFull("no space"))
-    with pytest.raises(StoreFull):
+    with desk.refusing("receipts/"):
         run(desk)
     again = desk.insert(desk.posts_again(before, DUE))
-    store.before_put = lambda key: None
     store.on_get = lambda key, data: data[:100] + b"?" + data[101:] if key.endswith(".bson.gz") else data
     with pytest.raises(VaultDamaged):
         run(desk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,6 +110,23 @@ def run_process(
         capture_output=True,
         check=False,
         timeout=120,
+    )
+
+
+DATACTL = f"{shlex.quote(sys.executable)} -m datactl"
+
+
+def run_shell(
+    line: str, *, cwd: Path, env: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[Any]:
+    """A line of a shell as a process of its own; `DATACTL` in it is this one."""
+    return subprocess.run(
+        ["sh", "-c", line],
+        cwd=cwd,
+        env=clean_environment(**(env or {})),
+        check=False,
+        timeout=120,
+        **{"capture_output": True, **options},
     )
 
 

@@ -15,7 +15,7 @@ from datactl.cli import main
 from datactl.commands.invocation import Invocation
 from datactl.errors import Interrupted, Locked
 from datactl.render.stopping import StopNow, StopSignals
-from tests.commands.conftest import Run, clean_environment, run_process
+from tests.commands.conftest import DATACTL, Run, clean_environment, run_process, run_shell
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -158,14 +158,7 @@ def test_a_full_disk_under_stdout_is_an_error(tmp_path: Path) -> None:
 
 
 def test_stdout_closed_from_the_start_is_no_crash(tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["sh", "-c", f"{sys.executable} -m datactl config show >&-"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
+    done = run_shell(f"{DATACTL} config show >&-", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -179,15 +172,7 @@ def test_streams_closed_from_the_start_change_no_exit_code(
     closed: str, arguments: list[str], status: int, tmp_path: Path
 ) -> None:
     (tmp_path / "models.yaml").write_text("models: {Post: {fields: {x: {type: int}}}}\n")
-    line = shlex.join([sys.executable, "-m", "datactl", *arguments])
-    done = subprocess.run(
-        ["sh", "-c", f"{line} {closed}"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
+    done = run_shell(f"{DATACTL} {shlex.join(arguments)} {closed}", cwd=tmp_path)
     assert done.returncode == status
     if "2>&-" not in closed:
         assert bool(done.stderr) == bool(status)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import bson
 
+from datactl.mongo import Mongo, open_mongo
 from tests.standalone import StandaloneProxy
 
 _HEADER = struct.Struct("<iiii")
@@ -59,6 +60,18 @@ def posing_as(
         return None
 
     return PosingProxy(engine_port, answer)
+
+
+@contextlib.contextmanager
+def behind(database: str) -> Iterator[Callable[[PosingProxy], Mongo]]:
+    """`connect(proxy)`: this database through a proxy; in the end all of them are closed."""
+    with contextlib.ExitStack() as opened:
+
+        def connect(proxy: PosingProxy) -> Mongo:
+            opened.callback(proxy.close)
+            return opened.enter_context(open_mongo(proxy.uri, database))
+
+        yield connect
 
 
 def _command(body: bytes) -> Mapping[str, Any]:

@@ -12,10 +12,10 @@ from datactl.errors import CannotConnect, NotFound, UsageError
 from datactl.inspect.indexes import IndexKeeper, State
 from datactl.inspect.indexing.made import MADE
 from datactl.inspect.indexing.usage import idle
-from datactl.mongo import Mongo, open_mongo
+from datactl.mongo import Mongo
 from datactl.schema import Registry, define_model
 from tests.engines import TestEngine
-from tests.inspect.posing import PosingProxy, posing_as
+from tests.inspect.posing import PosingProxy, behind, posing_as
 
 PRODUCT = define_model(
     "Product",
@@ -139,24 +139,15 @@ def cut_off(start_engine: Callable[..., TestEngine]) -> Iterator[Callable[..., M
     """`cut_off()`: a database whose server is gone at the moment an index is to be built there, until it is asked for
     again; `cut_off(lasting=True)` the same database on a good connection."""
     engine = start_engine()
-    opened: list[Mongo] = []
-    proxies: list[PosingProxy] = []
 
     def gone(command: Any) -> None:
         if command.get("createIndexes") == "products":
-            proxies[-1].close()
+            cutting.close()
             raise ConnectionResetError
 
-    def start(*, lasting: bool = False) -> Mongo:
-        proxies.append(PosingProxy(engine.port, gone if not lasting else lambda _: None))
-        opened.append(open_mongo(proxies[-1].uri, "cut"))
-        return opened[-1]
-
-    yield start
-    for each in opened:
-        each.close()
-    for proxy in proxies:
-        proxy.close()
+    cutting, lasting_one = PosingProxy(engine.port, gone), PosingProxy(engine.port, lambda _: None)
+    with behind("cut") as connect:
+        yield lambda lasting=False: connect(lasting_one if lasting else cutting)
 
 
 def lose_sku(cut_off: Callable[..., Mongo], **theirs: Any) -> Mongo:
@@ -281,19 +272,8 @@ def test_use_on_any_shard_is_use_and_a_short_count_says_nothing() -> None:
 @pytest.fixture
 def posing(start_engine: Callable[..., TestEngine]) -> Iterator[Callable[..., Mongo]]:
     """`posing(version, usage)`: a connection to a server that says it is MongoDB's own of this version."""
-    opened: list[Mongo] = []
-    proxies: list[PosingProxy] = []
-
-    def start(version: str, usage: Any = None) -> Mongo:
-        proxies.append(posing_as(start_engine().port, version, usage))
-        opened.append(open_mongo(proxies[-1].uri, "posing"))
-        return opened[-1]
-
-    yield start
-    for each in opened:
-        each.close()
-    for proxy in proxies:
-        proxy.close()
+    with behind("posing") as connect:
+        yield lambda version, usage=None: connect(posing_as(start_engine().port, version, usage))
 
 
 def test_what_the_server_counts_as_unused_is_named(posing: Callable[..., Mongo]) -> None:

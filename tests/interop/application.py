@@ -1,4 +1,4 @@
-"""The Mongoose application of the interoperability tests: its programs, run as its owner runs them."""
+"""Mongoose applications, run as their owners run them, and datactl beside them, in a project directory of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import Any
 
 from bson import json_util
 
-SHOP = Path(__file__).parent / "shop"
+from tests.commands.conftest import run_process
+
+HERE = Path(__file__).parent
+SHOP = HERE / "shop"
 PARTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datactl/parts/node-interop"
 TIME_LIMIT_S = 240
 
@@ -59,15 +62,40 @@ class Application:
         self._run(SHOP / "rewrite.mjs", model, *map(str, ids))
 
     def _run(self, *words: str | Path) -> str:
-        environment = {**os.environ, "NODE_PARTS": str(PARTS), "SHOP_URI": self.uri, "SHOP_DB": self.database}
-        done = subprocess.run(
-            ["node", *map(str, words)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIME_LIMIT_S,
-            encoding="utf-8",
-        )
-        assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
-        return done.stdout
+        return run_node(self.uri, self.database, *words)
+
+
+def run_node(uri: str, database: str, *words: str | Path) -> str:
+    """A Node program on a database; what it printed."""
+    done = subprocess.run(
+        ["node", *map(str, words)],
+        env={**os.environ, "NODE_PARTS": str(PARTS), "SHOP_URI": uri, "SHOP_DB": database},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIME_LIMIT_S,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Beside:
+    """datactl in a directory, on an application's database."""
+
+    uri: str
+    name: str
+    directory: Path
+
+    def run(self, *words: str, status: int = 0) -> Any:
+        """A command with `-o json`, which must end with this status; its data."""
+        environment = {
+            "DATACTL_URI": self.uri,
+            "DATACTL_DATABASE": self.name,
+            "DATACTL_ACTOR": "ops",
+            "HOME": str(self.directory / "home"),
+        }
+        done = run_process(*words, "-o", "json", cwd=self.directory, env=environment)
+        assert done.returncode == status, f"{words}: {done.stdout.decode()}\n{done.stderr.decode()}"
+        return json.loads(done.stdout) if done.stdout.strip() else None

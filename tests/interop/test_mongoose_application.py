@@ -6,18 +6,18 @@ tests run before, between and after everything that datactl does, and it is aske
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bson import ObjectId
 from pymongo import MongoClient
+from pymongo.database import Database
 
 from datactl.schema import FieldType, load_models
-from tests.commands.conftest import run_process
-from tests.interop.application import Application, Census
+from tests.interop.application import Application, Beside, Census
 
 pytestmark = pytest.mark.real
 
@@ -25,27 +25,19 @@ MODELS = ("User", "Category", "Product", "Order", "Review", "Payment")
 LONG_AGO = "60"
 
 
-class Beside:
-    """The application, and datactl in a project directory of its own on the application's database."""
+@dataclass(frozen=True)
+class BesideShop(Beside):
+    """The shop, and datactl beside it."""
 
-    def __init__(self, uri: str, directory: Path) -> None:
-        self.name = f"shop_{ObjectId()}"
-        self.client: MongoClient[dict[str, Any]] = MongoClient(uri, tz_aware=True)
-        self.database = self.client[self.name]
-        self.application = Application(uri, self.name)
-        self.directory = directory
-        self._environment = {
-            "DATACTL_URI": uri,
-            "DATACTL_DATABASE": self.name,
-            "DATACTL_ACTOR": "ops",
-            "HOME": str(directory / "home"),
-        }
+    client: MongoClient[dict[str, Any]]
 
-    def run(self, *words: str, status: int = 0) -> Any:
-        """A command with `-o json`, which must end with this status; its data."""
-        done = run_process(*words, "-o", "json", cwd=self.directory, env=self._environment)
-        assert done.returncode == status, f"{words}: {done.stdout.decode()}\n{done.stderr.decode()}"
-        return json.loads(done.stdout) if done.stdout.strip() else None
+    @property
+    def application(self) -> Application:
+        return Application(self.uri, self.name)
+
+    @property
+    def database(self) -> Database[dict[str, Any]]:
+        return self.client[self.name]
 
     def documents(self, collection: str, filter: dict[str, Any]) -> dict[Any, dict[str, Any]]:
         return {each["_id"]: each for each in self.database[collection].find(filter)}
@@ -60,22 +52,22 @@ class Beside:
 
 
 @pytest.fixture
-def beside(engine_uri: str, tmp_path: Path) -> Iterator[Beside]:
-    found = Beside(engine_uri, tmp_path)
-    found.application.seed()
-    yield found
-    found.client.drop_database(found.name)
-    found.client.close()
+def beside(engine_uri: str, tmp_path: Path) -> Iterator[BesideShop]:
+    with MongoClient[dict[str, Any]](engine_uri, tz_aware=True) as client:
+        found = BesideShop(engine_uri, f"shop_{ObjectId()}", tmp_path, client)
+        found.application.seed()
+        yield found
+        client.drop_database(found.name)
 
 
 @pytest.fixture
-def moved_in(beside: Beside) -> Beside:
+def moved_in(beside: BesideShop) -> BesideShop:
     """datactl has made its models.yaml of what it found."""
     beside.run("init", "--from-db", "--yes")
     return beside
 
 
-def test_what_is_found_is_what_the_application_declared(moved_in: Beside) -> None:
+def test_what_is_found_is_what_the_application_declared(moved_in: BesideShop) -> None:
     before = moved_in.snapshot()
     moved_in.run("models", "check")
     shown = {each["model"]: each for each in moved_in.run("stats")["models"]}
@@ -127,7 +119,7 @@ def test_what_is_found_is_what_the_application_declared(moved_in: Beside) -> Non
     moved_in.application.test()
 
 
-def test_delete_restore_and_archive_beside_it(moved_in: Beside) -> None:
+def test_delete_restore_and_archive_beside_it(moved_in: BesideShop) -> None:
     application = moved_in.application
     application.test()
     before, held = application.census(), moved_in.snapshot()
@@ -157,6 +149,7 @@ def test_delete_restore_and_archive_beside_it(moved_in: Beside) -> None:
     after_restore = application.census("Product", back)
     assert after_restore.live["Product"] == before.live["Product"] - set(rest)
     assert after_restore.deleted["Product"] == before.deleted["Product"] | set(rest)
+    assert len(after_restore.documents) == len(back)
     for one in after_restore.documents:
         assert one["deleted"] is False
         assert untouched(one) == untouched(held["products"][one["_id"]])
@@ -174,6 +167,7 @@ def test_delete_restore_and_archive_beside_it(moved_in: Beside) -> None:
     everything = application.census("Product", rest)
     assert everything.live == before.live
     assert everything.deleted == before.deleted
+    assert len(everything.documents) == len(rest)
     for one in everything.documents:
         assert untouched(one) == untouched(held["products"][one["_id"]])
     now = moved_in.snapshot()
@@ -184,7 +178,7 @@ def test_delete_restore_and_archive_beside_it(moved_in: Beside) -> None:
     assert moved_in.run("validate") == []
 
 
-def test_what_mongoose_deleted_long_ago_is_archived_and_comes_back(moved_in: Beside) -> None:
+def test_what_mongoose_deleted_long_ago_is_archived_and_comes_back(moved_in: BesideShop) -> None:
     application = moved_in.application
     before = application.census()
     old = moved_in.documents("orders", {"deleted": True})
@@ -202,7 +196,7 @@ def test_what_mongoose_deleted_long_ago_is_archived_and_comes_back(moved_in: Bes
     application.test()
 
 
-def test_a_payment_has_no_mark_and_leaves_by_way_of_the_vault(moved_in: Beside) -> None:
+def test_a_payment_has_no_mark_and_leaves_by_way_of_the_vault(moved_in: BesideShop) -> None:
     application = moved_in.application
     payments = moved_in.documents("payments", {})
     wanted = list(payments)[30:33]  # of orders that are there still

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from datactl.vault import Manifest, Vault
 from datactl.vault.names import manifest_key
 from datactl.vault.trailer import END_BYTES, read_trailer
 from tests.archive.desk import desk_at
+from tests.interop.application import HERE, PARTS
 from tests.vault.desk import commit, posts, samples
 from tests.vault.make_golden import GOLDEN, NAME, golden_documents
 
 pytestmark = pytest.mark.real
 
-READER = Path(__file__).parent / "read_segment.mjs"
-PARTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datactl/parts/node-interop"
+READER = HERE / "read_segment.mjs"
 
 
 def run_reader(root: Path, manifest: Manifest) -> subprocess.CompletedProcess[str]:

@@ -5,25 +5,19 @@ The application is in press/seed.mjs: plugins that came late, fields that came a
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
 from datactl.schema import load_models
-from tests.commands.conftest import run_process
-from tests.interop.application import PARTS, Application
+from tests.interop.application import HERE, Application, Beside, run_node
 
 pytestmark = pytest.mark.real
 
-SEED = Path(__file__).parent / "press" / "seed.mjs"
+SEED = HERE / "press" / "seed.mjs"
 
 # What is wrong there, and put there on purpose.
 TOLD = {
@@ -56,35 +50,17 @@ TOLD = {
 }
 
 
-@dataclass(frozen=True)
-class Press:
-    """The magazine's database, and a project directory."""
-
-    uri: str
-    name: str
-    directory: Path
-
-    def run(self, *words: str, status: int = 0) -> Any:
-        environment = {"DATACTL_URI": self.uri, "DATACTL_DATABASE": self.name, "HOME": str(self.directory / "home")}
-        done = run_process(*words, "-o", "json", cwd=self.directory, env=environment)
-        assert done.returncode == status, f"{words}: {done.stdout.decode()}\n{done.stderr.decode()}"
-        return json.loads(done.stdout)
-
-
 @pytest.fixture
-def press(engine_uri: str, tmp_path: Path) -> Iterator[Press]:
+def press(engine_uri: str, tmp_path: Path) -> Iterator[Beside]:
+    """The magazine's database, and a project directory."""
     name = f"press_{ObjectId()}"
-    environment = {**os.environ, "NODE_PARTS": str(PARTS), "SHOP_URI": engine_uri, "SHOP_DB": name}
-    done = subprocess.run(
-        ["node", str(SEED)], env=environment, capture_output=True, text=True, check=False, timeout=240
-    )
-    assert done.returncode == 0, done.stderr
-    yield Press(engine_uri, name, tmp_path)
+    run_node(engine_uri, name, SEED)
+    yield Beside(engine_uri, name, tmp_path)
     with MongoClient(engine_uri) as client:
         client.drop_database(name)
 
 
-def test_its_owner_is_told_what_is_wrong_and_nothing_else(press: Press) -> None:
+def test_its_owner_is_told_what_is_wrong_and_nothing_else(press: Beside) -> None:
     found = press.run("init", "--from-db", "--sample", "10000")
     assert {(each["code"], each["model"], each["where"]) for each in found["notices"]} == TOLD
     assert set(found["leftOut"]) == {"publishedPosts", "auditLog"}
@@ -112,7 +88,7 @@ def test_its_owner_is_told_what_is_wrong_and_nothing_else(press: Press) -> None:
     assert press.run("init", "--from-db", "--sample", "10000")["diff"] == "", "nothing is new"
 
 
-def test_a_sample_tells_most_of_it(press: Press) -> None:
+def test_a_sample_tells_most_of_it(press: Beside) -> None:
     found = press.run("init", "--from-db", "--sample", "300")
     told = {(each["code"], each["model"], each["where"]) for each in found["notices"]}
     rare = {code for code in TOLD if code[0] in ("undeclarable_names", "nearly_always", "dangling", "many_keys")}
@@ -122,7 +98,7 @@ def test_a_sample_tells_most_of_it(press: Press) -> None:
 def test_the_application_goes_on_with_validators_in_place(engine_uri: str, tmp_path: Path) -> None:
     shop = Application(engine_uri, f"shop_{ObjectId()}")
     shop.seed()
-    beside = Press(engine_uri, shop.database, tmp_path)
+    beside = Beside(engine_uri, shop.database, tmp_path)
     beside.run("init", "--from-db")
     applied = beside.run("models", "apply", "--yes")
     assert {(row["state"], row["notPassing"]) for row in applied} == {("applied", 0)}

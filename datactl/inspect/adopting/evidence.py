@@ -12,6 +12,14 @@ from datactl.inspect.adopting.sampling import Sample
 _TELLING = 20
 _LATE = 0.05
 _FEW = 5
+_SHAPES_TOLD = {
+    "ObjectId": "ObjectIds as text",
+    "UUID": "UUIDs",
+    "date": "dates as text",
+    "number": "numbers as text",
+    "e-mail address": "e-mail addresses",
+    "URL": "URLs",
+}
 
 
 def number_word(seen: Seen) -> str:
@@ -32,7 +40,7 @@ def evidence_of(seen: Seen, base: int, kind: str, *, secret: str | None = None) 
     if base > seen.count:
         shares.append(f"missing {share(base - seen.count, base)}")
     text = ", ".join(shares) + (f" {of(base)}" if len(shares) > 1 else "")
-    return "".join([text, *(f"; {fact}" for fact in ([f"secret? {secret}"] if secret else _facts(seen, kind)))])
+    return "; ".join([text, *([f"secret? {secret}"] if secret else _facts(seen, kind))])
 
 
 def _facts(seen: Seen, kind: str) -> list[str]:
@@ -78,13 +86,7 @@ def _text_facts(seen: Seen) -> list[str]:
     if seen.shapes and seen.shaped >= 5:
         shape, count = seen.shapes.most_common(1)[0]
         if count >= 0.9 * seen.shaped:
-            found.append(
-                f"{shape}s as text"
-                if shape in ("ObjectId", "date", "number")
-                else f"{shape}es"
-                if shape.endswith("s")
-                else f"{shape}s"
-            )
+            found.append(_SHAPES_TOLD[shape])
     if not seen.many_values and len(seen.values) == 1 and texts > 1:
         found.append("always the same text" if seen.empty < texts else "always empty")
     elif seen.empty:

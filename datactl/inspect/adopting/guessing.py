@@ -81,7 +81,7 @@ def _guess(mongo: Mongo, held: Held, sample: Sample, name: str) -> ModelGuess:
     guess = ModelGuess(name, held.name, documents=sample.documents, read=sample.read)
     kept = find_housekeeping(mongo, held, sample, guess)
     guess.fields = FieldInference(sample, guess).fields(kept.names)
-    read_validator(guess, held.options.get("validator"), held.options)
+    read_validator(guess, held.options, kept)
     declare_indexes(guess, held.indexes, kept)
     for path, index in index_paths(guess):
         if path.partition(".")[0] not in kept.names | {"_id"}:
@@ -94,34 +94,30 @@ def _guess(mongo: Mongo, held: Held, sample: Sample, name: str) -> ModelGuess:
 def _declare_path(guess: ModelGuess, path: str, index: str) -> None:
     """An index may name a field that no document has: it is declared, and worth a look."""
     names = path.split(".")
-    fields: list[FieldGuess] | None = guess.fields
-    done: list[str] = []
-    for place, name in enumerate(names):
-        done.append(name)
-        if fields is None:
-            return  # inside a map or an open object: every path is declared there
+    fields = guess.fields
+    for depth, name in enumerate(names):
         found = next((each for each in fields if each.name == name), None)
         if found is None:
-            _add_dead(guess, fields, names[place:], ".".join(names[:place]), index)
+            _add_dead(guess, fields, names, depth, index)
             return
         while found.kind == "array" and found.item is not None:
             found = found.item
         if found.kind == "object" and found.fields:
             fields = found.fields
-        elif found.kind in ("object", "map", "mixed", "array"):
-            fields = None
-        elif place + 1 < len(names):
-            found.kind, found.options = "mixed", {}  # an index goes through it, so it was an object once
-            return
+            continue
+        # Inside a map or an open object every path is declared. Through what has nothing inside, an index goes
+        # because it was an object once.
+        if found.kind not in ("object", "map", "mixed", "array") and depth + 1 < len(names):
+            found.kind, found.options = "mixed", {}
+        return
 
 
-def _add_dead(guess: ModelGuess, fields: list[FieldGuess], names: Sequence[str], above: str, index: str) -> None:
-    path = ".".join([part for part in (above, *names) if part])
-    evidence = f"in the index {index}, in no document that was read"
-    inner = FieldGuess(names[-1], path, "mixed", evidence=evidence)
-    for place in range(len(names) - 2, -1, -1):
-        prefix = ".".join([part for part in (above, *names[: place + 1]) if part])
-        inner = FieldGuess(names[place], prefix, "object", fields=[inner])
+def _add_dead(guess: ModelGuess, fields: list[FieldGuess], names: Sequence[str], depth: int, index: str) -> None:
+    """Add the field at a path of which nothing beyond this depth was found to the `fields` there."""
+    path = ".".join(names)
+    inner = FieldGuess(names[-1], path, "mixed", evidence=f"in the index {index}, in no document that was read")
+    for end in range(len(names) - 1, depth, -1):
+        inner = FieldGuess(names[end - 1], ".".join(names[:end]), "object", fields=[inner])
     fields.append(inner)
     if guess.documents:
         guess.notice("dead_index", path, f"the index {index} is over {path}, which no document that was read has")

@@ -21,6 +21,7 @@ _SPELLINGS: tuple[Mapping[str, str], ...] = (
     {"deleted": "isDeleted"},
     {"deleted": "is_deleted", "deletedAt": "deleted_at", "deletedBy": "deleted_by"},
 )
+_MARKS = {"deleted": "deleted", "deletedAt": "deleted_at", "deletedBy": "deleted_by"}  # as models.yaml says them
 _STAMPS = ("createdAt", "updatedAt")
 _OTHER_STAMPS = ("created_at", "updated_at", "createdOn", "updatedOn", "dateCreated", "dateUpdated", "modifiedAt")
 _MOSTLY = 0.5
@@ -57,21 +58,18 @@ def _marks(mongo: Mongo, held: Held, sample: Sample, guess: ModelGuess) -> Marks
             continue
         if spelling:
             renamed = {word: name for word, name in spelling.items() if word == "deleted" or name in seen}
-            marks = Marks(**{_python(word): name for word, name in renamed.items()})
+            marks = Marks(**{_MARKS[word]: name for word, name in renamed.items()})
             guess.options["marks"] = (renamed, "the application's names of mongoose-delete's marks")
         counts = _count(mongo, held, marks) if held.documents <= COUNTED else _sampled(own, sample)
         guess.options = {"enableSoftDelete": (True, counts.evidence(marks)), **guess.options}
         _tell(guess, counts, marks)
         by = seen.get(marks.deleted_by)
         if by is not None and by.given:
-            (guess.deleters, *others) = by.kinds.keys() - {"null"}
-            guess.deleters = "mixed" if others else guess.deleters
-        if by is not None and by.given and len(by.kinds.keys() - {"null"}) > 1:
-            guess.notice(
-                "mixed_types",
-                marks.deleted_by,
-                f"{marks.deleted_by} is {evidence_of(by, by.count, 'mixed')}",
-            )
+            kinds = [kind for kind in by.kinds if kind != "null"]
+            guess.deleters = kinds[0] if len(kinds) == 1 else "mixed"
+            if len(kinds) > 1:
+                told = f"{marks.deleted_by} is {evidence_of(by, by.count, 'mixed')}"
+                guess.notice("mixed_types", marks.deleted_by, told)
         return marks
     guess.options["enableSoftDelete"] = (False, "no marks of deletion; with true, the application would still see them")
     lone = next((name for name in ("deletedAt", "deleted_at", "removedAt") if name in seen), None)
@@ -94,8 +92,7 @@ class _Counts:
     missing: int = 0
     null: int = 0
     other: int = 0
-    undated: int | None = 0
-    dated_live: int = 0
+    undated: int | None = None
 
     @property
     def total(self) -> int:
@@ -124,39 +121,37 @@ def _count(mongo: Mongo, held: Held, marks: Marks) -> _Counts:
         "_id": {"kind": {"$type": mark}, "value": {"$cond": [is_bool, mark, None]}, "at": {"$type": at}},
         "number": {"$sum": 1},
     }
-    counts = _Counts()
+    counts, undated = _Counts(), 0
     with (
         mapping_errors(f"count the marks of {held.name}"),
         mongo.collection(held.name).aggregate([{"$group": group}], allowDiskUse=True) as rows,
     ):
         for row in rows:
             key, number = row["_id"], int(row["number"])
-            dated = key.get("at") == "date"
             if key["kind"] == "bool" and key["value"]:
                 counts.deleted += number
-                counts.undated = (counts.undated or 0) + (0 if dated else number)
+                undated += number if key.get("at") != "date" else 0
             elif key["kind"] == "bool":
                 counts.live += number
-                counts.dated_live += number if dated else 0
             elif key["kind"] == "missing":
                 counts.missing += number
             elif key["kind"] == "null":
                 counts.null += number
             else:
                 counts.other += number
+    counts.undated = undated
     return counts
 
 
 def _sampled(own: Seen | None, sample: Sample) -> _Counts:
     if own is None:
-        return _Counts(missing=sample.read, undated=None)
+        return _Counts(missing=sample.read)
     return _Counts(
         live=own.kinds["bool"] - own.trues,
         deleted=own.trues,
         missing=sample.read - own.count,
         null=own.kinds["null"],
         other=own.given - own.kinds["bool"],
-        undated=None,
     )
 
 
@@ -219,7 +214,3 @@ def _mongoose(sample: Sample, guess: ModelGuess) -> None:
         guess.about.append(f"several kinds share it ({DISCRIMINATOR}): {kinds}")
     if "__v" in seen:
         guess.about.append(f"written by Mongoose: __v in {share(seen['__v'].count, sample.read)}")
-
-
-def _python(word: str) -> str:
-    return {"deleted": "deleted", "deletedAt": "deleted_at", "deletedBy": "deleted_by"}[word]

@@ -59,7 +59,8 @@ class FieldInference:
     def fields(self, reserved: Iterable[str]) -> list[FieldGuess]:
         """The fields of the document; `reserved` names (marks, timestamps, Mongoose's own) are left to datactl."""
         root = self._sample.root
-        kept = {name: seen for name, seen in root.children.items() if name not in set(reserved) and name != "_id"}
+        left = {*reserved, "_id"}
+        kept = {name: seen for name, seen in root.children.items() if name not in left}
         found = self._members(kept, root.count, "")
         unread = root.unread + max(0, len(kept) - MOST_FIELDS)
         if unread:
@@ -97,8 +98,8 @@ class FieldInference:
             self._bad_names(bad, base, prefix)
         good = {name: seen for name, seen in children.items() if name not in bad}
         if len(good) > MOST_FIELDS:
-            often = sorted(good, key=lambda name: -good[name].count)[:MOST_FIELDS]
-            good = {name: good[name] for name in good if name in set(often)}
+            often = set(sorted(good, key=lambda name: -good[name].count)[:MOST_FIELDS])
+            good = {name: good[name] for name in good if name in often}
         found = []
         for name, seen in good.items():
             if name == "_id" and prefix and not in_id and seen.kinds.keys() <= {"objectId"}:

@@ -7,6 +7,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+from datactl.durable import sync_directory
 from datactl.errors import ConfigError, DatactlError
 
 
@@ -27,8 +28,7 @@ def write_text(path: Path, text: str, *, mode: int) -> None:
     """Replace a file (through a link, what it points to), keeping its permissions; a new one gets `mode`."""
     target = path.resolve()
     try:
-        if not target.parent.is_dir():
-            target.parent.mkdir(mode=0o700, parents=True)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if target.exists():
             mode = stat.S_IMODE(target.stat().st_mode)
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -39,13 +39,8 @@ def write_text(path: Path, text: str, *, mode: int) -> None:
                 os.fchmod(descriptor, mode)
                 os.fsync(descriptor)
             Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        finally:
+            Path(temporary).unlink(missing_ok=True)  # there is one still only where it did not get its name
+        sync_directory(target.parent)
     except OSError as error:
         raise DatactlError(f"cannot write {path}", why=error.strerror) from None
-    directory = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -105,22 +105,16 @@ def _text_options(index: Mapping[str, Any]) -> dict[str, Any]:
 def _may_expire(guess: ModelGuess, name: str, keys: Mapping[str, Any], seconds: Any, kept: Kept) -> bool:
     path = next(iter(keys))
     after = f"{int(seconds) // _DAY_S:,} days" if seconds >= _DAY_S else f"{int(seconds):,} s"
+    told = f"the index {name} has MongoDB remove documents {after} after {path}"
     if kept.marks is None:
-        guess.notice(
-            "ttl_index",
-            path,
-            f"the index {name} has MongoDB remove documents {after} after {path}: no archive, no event",
-        )
+        guess.notice("ttl_index", path, f"{told}: no archive, no event")
         return True
-    why = (
-        f"the index {name} has MongoDB remove documents {after} after {path}: deleted ones never reach the archive"
-        if path == kept.marks.deleted_at
-        else f"the index {name} has MongoDB remove documents {after} after {path}, without archiving them"
-    )
+    is_mark = path == kept.marks.deleted_at
+    why = ": deleted ones never reach the archive" if is_mark else ", without archiving them"
     guess.notice(
         "ttl_index",
         path,
-        f"{why}; it is not declared",
+        f"{told}{why}; it is not declared",
         f"drop it (datactl index drop {guess.name} {name}), and set archive.after instead",
     )
     return False

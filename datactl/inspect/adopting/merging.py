@@ -15,7 +15,7 @@ from datactl.inspect.adopting.editing import edit_options
 from datactl.inspect.adopting.pieces import Piece, Pieces, collections_of, read_pieces, split_comment
 from datactl.inspect.adopting.remarks import merged_remarks, opening
 from datactl.inspect.adopting.settling import alike, as_options, settled, shows_no_more
-from datactl.inspect.adopting.writing import EVIDENCE_COLUMN
+from datactl.inspect.adopting.writing import EVIDENCE_COLUMN, flow
 
 _ALIASES = {"enableTimestamps": "timestamps"}
 _BLOCKS = ("fields", "indexes", "collection")
@@ -55,7 +55,7 @@ class _Merge:
         self._exact = exact
         self._edits: list[_Edit] = []
         self._added: list[Piece] = []  # models that are new
-        self._sampled = False  # of the model at hand only a sample was read
+        self._is_exact = True  # every document of the model at hand was read
         self._renamed: dict[str, str] = {}  # the name of a model in the base -> its name in the file
 
     def lines(self) -> list[str]:
@@ -73,8 +73,8 @@ class _Merge:
         in_block = bool(own)
         for collection, new in news.items():
             if collection in own:
-                exact = collection in self._exact
-                self._model(olds.get(collection), own[collection], new, exact=exact)
+                self._is_exact = collection in self._exact
+                self._model(olds.get(collection), own[collection], new)
             elif collection in olds:
                 self._conflict(new.name, "taken out of the file", "still in the database")
             elif "models" in self.current.top and self.current.top["models"].plain and not in_block:
@@ -114,11 +114,10 @@ class _Merge:
 
     # -- one model
 
-    def _model(self, old: Piece | None, own: Piece, new: Piece, *, exact: bool) -> None:
-        self._sampled = not exact
+    def _model(self, old: Piece | None, own: Piece, new: Piece) -> None:
         if old is not None:
             remarks = (self.base.above(old), self.current.above(own), self.now.above(new))
-            self._edit(own.start, own.line, merged_remarks(*remarks, own.column, exact=exact))
+            self._edit(own.start, own.line, merged_remarks(*remarks, own.column, exact=self._is_exact))
         mine = own.inner.get("fields")
         if not own.inner or (mine is not None and mine.plain and not mine.inner):
             if own.plain != new.plain:
@@ -133,7 +132,7 @@ class _Merge:
             elif name not in olds and _ALIASES.get(name) not in own.inner:
                 self._insert(self._place_of_options(own), piece, self._column(own))
         self._indexes(old, own, new)
-        self._fields_of_model(olds.get("fields"), own, new.inner["fields"], exact=exact)
+        self._fields_of_model(olds.get("fields"), own, new.inner["fields"])
 
     def _place_of_options(self, own: Piece) -> int:
         """Where a new option stands: before the indexes and fields."""
@@ -158,12 +157,13 @@ class _Merge:
         mine = own.inner.get("indexes")
         known = _by_keys(mine)
         added: list[str] = []
-        for keys, place in _by_keys(news).items():
+        for keys, (place, declared) in _by_keys(news).items():
             text = self.now.lines[news.items[place] : news.items[place + 1]]
             if keys not in known and keys not in olds and not _otherwise_declared(own, keys):
                 added += text
-            elif mine is not None and keys in known and mine.plain[known[keys]] != news.plain[place]:
-                self._index(own.name, keys, mine, known[keys], olds, old, news.plain[place], text)
+            elif mine is not None and keys in known and known[keys][1] != declared:
+                before = olds[keys][1] if keys in olds else None
+                self._index(f"{own.name}.indexes {_shown(dict(keys))}", before, mine, known[keys], declared, text)
         if not added:
             return
         if mine is None:
@@ -180,25 +180,17 @@ class _Merge:
             self._conflict(f"{own.name}.indexes", "written in one line", f"{len(added)} more in the database")
 
     def _index(
-        self,
-        model: str,
-        keys: tuple[tuple[str, Any], ...],
-        mine: Piece,
-        place: int,
-        olds: Mapping[tuple[tuple[str, Any], ...], int],
-        old: Piece | None,
-        declared: Any,
-        text: Sequence[str],
+        self, where: str, before: Any, mine: Piece, standing: tuple[int, Any], declared: Any, text: Sequence[str]
     ) -> None:
         """An index of the same keys with other options."""
-        before = old.inner["indexes"].plain[olds[keys]] if old is not None and keys in olds else None
-        if mine.plain[place] == before and mine.items:
+        place, own = standing
+        if own == before and mine.items:
             start, end = mine.items[place], mine.items[place + 1]
             while self.current.lines[end - 1].strip().startswith("#") or not self.current.lines[end - 1].strip():
                 end -= 1  # what stands above the next one is the next one's
             self._edit(start, end, _shifted(text, 6, self._column_of_items(mine)))
         elif before != declared:
-            self._conflict(f"{model}.indexes {_shown(dict(keys))}", mine.plain[place], declared)
+            self._conflict(where, own, declared)
 
     def _column_of_items(self, indexes: Piece) -> int:
         if not indexes.items:
@@ -208,28 +200,28 @@ class _Merge:
 
     # -- fields
 
-    def _fields_of_model(self, old: Piece | None, own: Piece, new: Piece, *, exact: bool) -> None:
+    def _fields_of_model(self, old: Piece | None, own: Piece, new: Piece) -> None:
         mine = own.inner.get("fields")
         if mine is None:
             self._insert(own.end, new, self._column(own))
         elif mine.inner:
-            self._fields(own.name, old, mine, new, exact=exact)
+            self._fields(own.name, old, mine, new)
         elif not mine.plain and new.inner:
             self._edit(mine.line, mine.line + 1, [f"{' ' * mine.column}fields:"])
             for piece in new.inner.values():
                 self._insert(mine.line + 1, piece, mine.column + 2)
 
-    def _fields(self, where: str, old: Piece | None, own: Piece, new: Piece, *, exact: bool) -> None:
+    def _fields(self, where: str, old: Piece | None, own: Piece, new: Piece) -> None:
         olds = old.inner if old is not None else {}
         for name, piece in new.inner.items():
             if name in own.inner:
-                self._field(f"{where}.{name}", olds.get(name), own.inner[name], piece, exact=exact)
+                self._field(f"{where}.{name}", olds.get(name), own.inner[name], piece)
             elif name not in olds:
                 self._insert(own.end, piece, self._column(own))
             elif self._value(olds[name]) != piece.plain:
                 self._conflict(f"{where}.{name}", "taken out of the file", piece.plain)
 
-    def _field(self, where: str, old: Piece | None, own: Piece, new: Piece, *, exact: bool) -> None:
+    def _field(self, where: str, old: Piece | None, own: Piece, new: Piece) -> None:
         mine, found = own.plain, new.plain
         before = self._value(old) if old is not None else None
         if mine == found:
@@ -238,17 +230,13 @@ class _Merge:
             return
         if _is_nested(mine) and _is_nested(found) and own.inner and new.inner:
             self._comment(old, own, new)
-            self._fields(where, old if old is not None and _is_nested(before) else None, own, new, exact=exact)
+            self._fields(where, old if old is not None and _is_nested(before) else None, own, new)
             return
-        options, now = as_options(mine), as_options(found)
-        if before is None or options is None or now is None:
+        was, options, now = as_options(before), as_options(mine), as_options(found)
+        if was is None or options is None or now is None:
             self._whole(where, before, mine, found, own, new)
             return
-        was = as_options(before)
-        if was is None:
-            self._whole(where, before, mine, found, own, new)
-            return
-        target = settled(was, now, exact=exact)
+        target = settled(was, now, exact=self._is_exact)
         if options == was and target == now:
             self._edit(own.line, own.end, self._replaced(own, new))
         else:
@@ -324,9 +312,9 @@ class _Merge:
         if old is None:
             return comment
         before, now = self.base.comment(old), self.now.comment(new)
-        if comment != before or alike(before, now, exact=not self._sampled):
+        if comment != before or alike(before, now, exact=self._is_exact):
             return comment
-        return comment if self._sampled and shows_no_more(before, now) else now
+        return comment if not self._is_exact and shows_no_more(before, now) else now
 
     def _insert(self, at: int, piece: Piece, column: int) -> None:
         self._edit(at, at, self._text_of(piece, column), column)
@@ -348,11 +336,11 @@ def _is_nested(declared: Any) -> bool:
     return as_options(declared) is None
 
 
-def _by_keys(indexes: Piece | None) -> dict[tuple[tuple[str, Any], ...], int]:
-    """The keys of each index of a list -> its place in it."""
+def _by_keys(indexes: Piece | None) -> dict[tuple[tuple[str, Any], ...], tuple[int, Any]]:
+    """The keys of each index of a list -> its place in it, and what it declares."""
     declared = indexes.plain if indexes is not None else None
     return {
-        tuple((each.get("fields") or each.get("keys") or {}).items()): place
+        tuple((each.get("fields") or each.get("keys") or {}).items()): (place, each)
         for place, each in enumerate(declared or ())
         if isinstance(each, Mapping)
     }
@@ -386,6 +374,4 @@ def _behind(code: str, comment: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    from datactl.inspect.adopting.writing import flow
-
     return value if isinstance(value, str) else flow(value)

@@ -33,10 +33,6 @@ class Sample:
     created: list[int] = field(default_factory=list)
     varieties: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def is_exact(self) -> bool:
-        return self.read >= self.documents
-
     def since(self, moment: int) -> int:
         """How many of the documents read were created at or after this second."""
         return len(self.created) - bisect_left(self.created, moment)

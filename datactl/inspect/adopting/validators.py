@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from datactl.inspect.adopting.guesses import FieldGuess, ModelGuess
+from datactl.inspect.adopting.housekeeping import Kept
 from datactl.schema.types import INT32
 
 _KINDS: Mapping[str, str] = {
@@ -34,8 +35,9 @@ _LIMITS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def read_validator(guess: ModelGuess, validator: Mapping[str, Any] | None, options: Mapping[str, Any]) -> None:
-    """Take the validator's rules into the guessed fields; fields that only it knows are added."""
+def read_validator(guess: ModelGuess, options: Mapping[str, Any], kept: Kept) -> None:
+    """Take the rules of the collection's validator into the guessed fields; fields that only it knows are added."""
+    validator = options.get("validator")
     if not validator:
         return
     level, action = options.get("validationLevel", "strict"), options.get("validationAction", "error")
@@ -49,22 +51,11 @@ def read_validator(guess: ModelGuess, validator: Mapping[str, Any] | None, optio
             f"datactl models apply {guess.name} would replace it",
         )
     if isinstance(schema, Mapping):
-        _object(guess, guess.fields, schema, "", _reserved(guess))
-
-
-def _reserved(guess: ModelGuess) -> set[str]:
-    found = {"_id", "__v", "__t"}
-    if guess.options.get("enableTimestamps", (False, ""))[0]:
-        found |= {"createdAt", "updatedAt"}
-    if guess.options.get("enableSoftDelete", (False, ""))[0]:
-        renamed = guess.options.get("marks", ({}, ""))[0]
-        names = ("deleted", "deletedAt", "deletedBy", "deleteReason", "deletedOp")
-        found |= {renamed.get(name, name) for name in names}
-    return found
+        _object(guess, guess.fields, schema, "", kept.names | {"_id"})
 
 
 def _object(
-    guess: ModelGuess, fields: list[FieldGuess], schema: Mapping[str, Any], prefix: str, reserved: set[str]
+    guess: ModelGuess, fields: list[FieldGuess], schema: Mapping[str, Any], prefix: str, reserved: frozenset[str]
 ) -> None:
     properties = schema.get("properties") or {}
     required = set(schema.get("required") or ())
@@ -84,7 +75,7 @@ def _object(
                 found.options["required"] = True
         _rules(guess, found, rules, name in required)
         if found.kind == "object" and rules.get("properties"):
-            _object(guess, found.fields, rules, f"{found.path}.", set())
+            _object(guess, found.fields, rules, f"{found.path}.", frozenset())
 
 
 def _kind(rules: Mapping[str, Any]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from datactl.inspect.adopting.guesses import FieldGuess, ModelGuess
+from datactl.inspect.adopting.guesses import FieldGuess, ModelGuess, counted
 from datactl.schema import pluralize
 
 EVIDENCE_COLUMN = 56
@@ -43,7 +44,7 @@ def write_models(models: Sequence[ModelGuess], left_out: Mapping[str, str], wher
 def model_lines(model: ModelGuess) -> list[str]:
     """One model with the comment above it, indented under `models:`."""
     lines = [f"  {_comment(line)}" for line in _head(model)]
-    lines.append(f"  {key(model.name)}:")
+    lines.append(f"  {scalar(model.name)}:")
     if model.collection != pluralize(model.name):
         lines.append(f"    collection: {scalar(model.collection)}")
     for option, (value, evidence) in model.options.items():
@@ -60,7 +61,7 @@ def model_lines(model: ModelGuess) -> list[str]:
 def field_lines(field: FieldGuess, indent: int) -> list[str]:
     """The lines of one field, with those inside it below."""
     pad = " " * indent
-    head = f"{pad}{key(field.name)}:"
+    head = f"{pad}{scalar(field.name)}:"
     if field.kind == "object" and field.fields:
         return [_line(head, field.evidence), *_nested(field.fields, indent + 2)]
     if field.kind == "array" and field.item is not None and field.item.kind == "object" and field.item.fields:
@@ -74,7 +75,6 @@ def field_lines(field: FieldGuess, indent: int) -> list[str]:
 def spec(field: FieldGuess) -> Any:
     """The declaration of a field as plain data: `string`, `{type: string, required: true}`, `[string]`, ..."""
     options = dict(field.options)
-    kind: Any = field.kind
     if field.kind == "array" and field.item is not None:
         inner = spec(field.item)
         if isinstance(inner, dict) and field.item.fields:
@@ -85,7 +85,7 @@ def spec(field: FieldGuess) -> Any:
     if field.kind == "object" and field.fields:
         fields = {inner.name: _inside(inner) for inner in field.fields}
         return {"type": "object", **options, "fields": fields} if options or "type" in fields else fields
-    return {"type": kind, **options} if options else kind
+    return {"type": field.kind, **options} if options else field.kind
 
 
 def _inside(field: FieldGuess) -> Any:
@@ -107,8 +107,8 @@ def _nested(fields: Iterable[FieldGuess], indent: int) -> list[str]:
 
 
 def _head(model: ModelGuess) -> list[str]:
-    counted = f"{model.documents:,} {'document' if model.documents == 1 else 'documents'}"
-    about = f"{counted}, all read" if model.is_exact else f"about {counted}, {model.read:,} read (a random sample)"
+    number = counted(model.documents, "document")
+    about = f"{number}, all read" if model.is_exact else f"about {number}, {model.read:,} read (a random sample)"
     lines = [f"{_printable(model.collection)}: {about if model.documents else 'empty'}", *model.about]
     for notice in sorted(model.notices, key=lambda each: each.rank):
         lines += _wrapped(f"{LOOK} {notice.what}")
@@ -138,14 +138,10 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
-def key(name: str) -> str:
-    return scalar(name)
-
-
 def flow(value: Any) -> str:
     """A value in flow style: `{type: string, enum: [a, b]}`."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key(str(name))}: {flow(inner)}" for name, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{scalar(str(name))}: {flow(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(flow(inner) for inner in value) + "]"
     if isinstance(value, bool):
@@ -160,8 +156,10 @@ def flow(value: Any) -> str:
 
 
 def _float(value: float) -> str:
-    if value != value or value in (float("inf"), float("-inf")):
-        return {True: ".nan", False: ".inf" if value > 0 else "-.inf"}[value != value]
+    if math.isnan(value):
+        return ".nan"
+    if math.isinf(value):
+        return ".inf" if value > 0 else "-.inf"
     text = repr(value)
     return text if "." in text.partition("e")[0] else text.replace("e", ".0e", 1)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from datactl.inspect.doctor.lines import Line, fail, looked_at, ok, warn
 from datactl.mongo import Mongo
-from datactl.mongo.meanings import REPLICA_SET_REMEDY
+from datactl.mongo.failures import REPLICA_SET_REMEDY
 from datactl.schema import Registry
 
 # A skew beyond what a round trip explains. Leases and ages go by the server's clock, operation ids by this machine's.

@@ -62,8 +62,8 @@ def explained(model: Model, document: Mapping[str, Any]) -> list[Problem]:
 
 
 def _broken_rules(model: Model, document: Mapping[str, Any]) -> list[Problem]:
-    """What the model finds wrong, without secrets; and the NaN that no limit lets through."""
-    found = [_concealed(model, problem) for problem in check_values(model, document)]
+    """What the model finds wrong; and the NaN that no limit lets through."""
+    found = list(check_values(model, document))
     told = {problem.where for problem in found}
     for path in _nans(document, ()):
         field = model.field(".".join(path))
@@ -89,15 +89,3 @@ def check_values(model: Model, document: Mapping[str, Any]) -> tuple[Problem, ..
     """What the model finds wrong with a document, its marks aside."""
     marks = model.marks.names if model.soft_delete else ()
     return model.check({name: value for name, value in document.items() if name not in marks})
-
-
-def _concealed(model: Model, problem: Problem) -> Problem:
-    """The problem, without the value where that is inside a secret field, or in the place of what holds one."""
-    path = ".".join(_unescaped(name) for name in problem.where.split("/")[1:])
-    if not model.touches_secret(path):
-        return problem
-    return Problem(problem.where, problem.what.partition(", found ")[0].partition(", has ")[0], problem.code)
-
-
-def _unescaped(name: str) -> str:
-    return name.replace("~1", "/").replace("~0", "~")

@@ -182,7 +182,8 @@ def test_a_count_that_is_too_low_makes_no_sample_exact(mongo: Mongo) -> None:
     """After an unclean end a server's own count of a collection may be behind."""
     mongo.database["users"].insert_many([{"n": n} for n in range(50)])
     sample = read_sample(mongo, Held("users", documents=3), 20)
-    assert (sample.read, sample.documents, sample.is_exact) == (20, 50, False)
+    guess = ModelGuess("User", "users", documents=sample.documents, read=sample.read)
+    assert (sample.read, sample.documents, guess.is_exact) == (20, 50, False)
 
 
 def test_what_datactl_made_is_not_declared_when_it_is_run_again(mongo: Mongo, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures of the checks: a small shop in a database of its own, with a vault in memory."""
+"""What tests of the checks work with: models of their own, a database, a vault, and what works on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datactl.archive import Archiver, Restorer
 from datactl.inspect.findings import Finding
 from datactl.inspect.validating import Validator
 from datactl.mongo import Mongo
-from datactl.objects import open_store
+from datactl.objects import ObjectStore, open_store
 from datactl.records import Repository
 from datactl.schema import Registry, parse_models
 from datactl.vault import Vault
@@ -23,13 +23,20 @@ KEY = bytes(range(32))
 
 @dataclass
 class Shop:
-    """Models of the test's own, and what works on them. `key` is that of the events' secrets."""
+    """Models of the test's own, and what works on them. `key` is that of the events' secrets.
+
+    `vault` is opened anew each time, and knows nothing from before.
+    """
 
     mongo: Mongo
     registry: Registry
     spool: Path
     key: bytes | None = KEY
-    vault: Vault = field(default_factory=lambda: Vault(open_store("memory:")))
+    store: ObjectStore = field(default_factory=lambda: open_store("memory:"))
+
+    @property
+    def vault(self) -> Vault:
+        return Vault(self.store)
 
     def rows(self, model: str) -> Any:
         return self.mongo.collection(self.registry.model(model).collection)

@@ -11,15 +11,12 @@ from bson import ObjectId
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
-from datactl.archive import Archiver, Restorer
-from datactl.inspect.findings import Finding
 from datactl.inspect.indexes import IndexKeeper
-from datactl.inspect.validating import Validator
 from datactl.mongo import Mongo
 from datactl.objects import open_store
 from datactl.records import Repository
-from datactl.schema import Registry, parse_models
-from datactl.vault import Vault
+from datactl.schema import parse_models
+from tests.inspect.validating.conftest import Shop
 
 MODELS = """
 models:
@@ -82,50 +79,16 @@ models:
       person: {type: objectId, ref: Person}
 """
 REGISTRY = parse_models(MODELS)
-EVENT_KEY = bytes(range(32))
 COUNTRIES, LEAST_PERSONS = 100, 450
 INVOICE_SEGMENTS, INVOICES = 13, 20
 THEN = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 @dataclass
-class Project:
+class Project(Shop):
     """The database, the vault on disk, and the models."""
 
-    mongo: Mongo
-    directory: Path
-    registry: Registry = field(default_factory=lambda: REGISTRY)
-
-    @property
-    def vault(self) -> Vault:
-        return Vault(open_store(f"file:{self.directory}"))
-
-    def repository(self, model: str) -> Repository:
-        return Repository(
-            self.registry.model(model),
-            self.mongo,
-            self.registry,
-            actor="ann",
-            event_key=EVENT_KEY,
-            spool_dir=self.directory.parent / "spool",
-        )
-
-    def collection(self, model: str) -> Any:
-        return self.mongo.collection(self.registry.model(model).collection)
-
-    def archive(self, model: str) -> None:
-        archiver = Archiver(self.mongo, self.vault, self.registry, actor="ann")
-        archiver.run(archiver.plan(model, days=0))
-
-    def restorer(self) -> Restorer:
-        return Restorer(self.mongo, self.vault, self.registry, actor="ann", event_key=EVENT_KEY)
-
-    def validator(self, **given: Any) -> Validator:
-        return Validator(self.mongo, self.vault, self.registry, **{"event_key": EVENT_KEY, **given})
-
-    def findings(self, model: str | None = None, **options: Any) -> list[Finding]:
-        validator = self.validator()
-        return list(validator.run(validator.plan(model, **options)))
+    directory: Path = field(kw_only=True)
 
 
 def city(number: int, **fields: Any) -> dict[str, Any]:
@@ -168,14 +131,15 @@ def rich(number: int) -> dict[str, Any]:
 
 def build(mongo: Mongo, directory: Path, size: int) -> Project:
     """A clean project of at least `size` documents: some are an application's, persons and invoices datactl's."""
-    project = Project(mongo, directory)
+    store = open_store(f"file:{directory}")
+    project = Project(mongo, REGISTRY, directory.parent / "spool", store=store, directory=directory)
     IndexKeeper(mongo, REGISTRY).create_missing()
-    project.collection("Country").insert_many(
+    project.rows("Country").insert_many(
         [{"_id": f"C{n:02d}", "code": f"C{n:02d}", "rank": n} for n in range(COUNTRIES)]
     )
     persons = project.repository("Person")
     persons.create_many([_person(n) for n in range(max(LEAST_PERSONS, size * 3 // 40))])
-    people = [row["_id"] for row in project.collection("Person").find({}, {"_id": 1}).limit(50)]
+    people = [row["_id"] for row in project.rows("Person").find({}, {"_id": 1}).limit(50)]
     cities = [city(n, **(rich(n) if n % 16 == 0 else {})) for n in range(size * 4 // 5)]
     for n, document in enumerate(cities):
         if n % 10 == 1:
@@ -189,8 +153,8 @@ def build(mongo: Mongo, directory: Path, size: int) -> Project:
             document |= {"deleted": True, "deletedAt": THEN + timedelta(days=n % 9), "deletedBy": people[0]}
             document |= {"twin": ObjectId()}  # what it refers to is of no interest while it is deleted
     for start in range(0, len(cities), 2000):
-        project.collection("City").insert_many(cities[start : start + 2000])
-    project.collection("Log").insert_many([{"line": f"l{n}", "level": n, "deleted": False} for n in range(size // 8)])
+        project.rows("City").insert_many(cities[start : start + 2000])
+    project.rows("Log").insert_many([{"line": f"l{n}", "level": n, "deleted": False} for n in range(size // 8)])
     _change(project, persons)
     _invoices(project)
     return project
@@ -207,7 +171,7 @@ def _person(number: int) -> dict[str, Any]:
 
 def _change(project: Project, persons: Repository) -> None:
     """Changes of every kind through datactl."""
-    ids = [row["_id"] for row in project.collection("Person").find({}, {"_id": 1}).sort("_id", 1)]
+    ids = [row["_id"] for row in project.rows("Person").find({}, {"_id": 1}).sort("_id", 1)]
     persons.update_by_id(ids[0], {"age": 30})
     persons.update_by_id(ids[1], {"$inc": {"age": 2}, "$push": {"tags": "c"}, "$unset": {"score": ""}})
     persons.update_by_id(ids[2], {"address": {"street": "new", "city": "c"}, "email": "new@example.com"})
@@ -231,7 +195,7 @@ def _change(project: Project, persons: Repository) -> None:
 def _invoices(project: Project) -> None:
     """As many segments of archived invoices, a few live ones."""
     invoices = project.repository("Invoice")
-    person = project.collection("Person").find_one({"deleted": {"$in": [False, None]}})["_id"]
+    person = project.rows("Person").find_one({"deleted": {"$in": [False, None]}})["_id"]
     for segment in range(INVOICE_SEGMENTS):
         invoices.create_many([{"number": f"{segment}-{n}", "person": person} for n in range(INVOICES)])
         invoices.soft_delete_many(filter={}, reason="paid")

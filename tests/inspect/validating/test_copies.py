@@ -13,7 +13,6 @@ from datactl.inspect.indexes import IndexKeeper
 from datactl.inspect.validating import copies
 from datactl.inspect.validating.archived import ArchivedIds
 from datactl.schema import parse_models
-from datactl.vault import Vault
 from tests.inspect.validating.conftest import Shop
 
 MODELS = """
@@ -63,9 +62,9 @@ def test_what_was_brought_back_is_no_copy(items: Shop) -> None:
 
 def test_a_restore_that_owes_its_receipt_is_no_copy(items: Shop) -> None:
     items.restorer().restore("Item", [3])
-    (receipt,) = [each.key for each in items.vault.store.list("receipts/Item/") if "restored-" in each.key]
+    (receipt,) = [each.key for each in items.store.list("receipts/Item/") if "restored-" in each.key]
     row = items.outbox.find_one({"eventType": "ItemRestored"})
-    items.vault.store.delete(receipt)
+    items.store.delete(receipt)
     owed = {"_id": {"model": "Item", **_origin(row)}, "op": row["op"], "actor": "ann"}
     items.mongo.collection("datactl_restores").insert_one(owed)
     assert items.findings("copies") == []
@@ -90,10 +89,10 @@ def test_a_vault_larger_than_memory_is_gone_through_in_passes(items: Shop) -> No
 
 
 def test_a_part_that_cannot_be_read_is_not_taken_for_empty(items: Shop) -> None:
-    (key, *_) = [each.key for each in items.vault.store.list("indexes/Item/")]
-    data = items.vault.store.get(key)
-    items.vault.store.delete(key)
-    items.vault.store.put(key, data[:-1] + b"\x00")
+    (key, *_) = [each.key for each in items.store.list("indexes/Item/")]
+    data = items.store.get(key)
+    items.store.delete(key)
+    items.store.put(key, data[:-1] + b"\x00")
     known = archived(items)
     assert sum(map(len, known.passes())) == 20
     assert not known.is_whole
@@ -102,16 +101,15 @@ def test_a_part_that_cannot_be_read_is_not_taken_for_empty(items: Shop) -> None:
 
 
 def test_what_a_lost_manifest_held_is_not_said_to_have_vanished(items: Shop) -> None:
-    (key, *_) = [each.key for each in items.vault.store.list("manifests/Item/")]
-    items.vault.store.delete(key)
-    items.vault = Vault(items.vault.store)
+    (key, *_) = [each.key for each in items.store.list("manifests/Item/")]
+    items.store.delete(key)
     assert [each.code for each in items.findings()] == ["receipt_without_manifest"]
 
 
 def test_a_vault_whose_identity_is_damaged_ends_no_other_check(items: Shop) -> None:
-    data = items.vault.store.get("vault.json")
-    items.vault.store.delete("vault.json")
-    items.vault.store.put("vault.json", data[:-9])
+    data = items.store.get("vault.json")
+    items.store.delete("vault.json")
+    items.store.put("vault.json", data[:-9])
     items.rows("Item").insert_one({"_id": 500, "name": 1})
     assert sorted(each.code for each in items.findings()) == ["identity_damaged", "type"]
 

@@ -114,7 +114,7 @@ def test_an_outside_write_that_is_taken_back_is_none(items: Shop) -> None:
 def test_fields_in_another_order_are_another_value(items: Shop) -> None:
     items.repository("Item").create(FULL)
     write(items, {"$set": {"nested": {"pin": "1234", "a": {"b": 1}}}})
-    assert items.found("outside-writes", model="Item") == [] or items.key  # the secret part stands apart
+    assert items.findings("outside-writes", model="Item") == []  # the secret part stands apart
     write(items, {"$set": {"list.0": {"city": "x", "phone": "1"}}})
     write(items, {"$set": {"nested": {"a": {"b": 1, "c": 2}, "pin": "1234"}}})
     assert items.found("outside-writes") == [("changed", "a")]

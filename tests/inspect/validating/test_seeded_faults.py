@@ -14,8 +14,12 @@ from bson import ObjectId
 from datactl.inspect.findings import Finding
 from datactl.inspect.validating import CHECKS
 from datactl.mongo import open_mongo
-from tests.inspect.validating.faults import FAULTS, Expected, seed_all
+from tests.inspect.validating.collection_faults import COLLECTION_FAULTS
+from tests.inspect.validating.past_faults import PAST_FAULTS
 from tests.inspect.validating.project import Project, build
+from tests.inspect.validating.seeding import Expected, Seeder
+
+FAULTS = COLLECTION_FAULTS | PAST_FAULTS
 
 
 class Seeded(NamedTuple):
@@ -38,9 +42,10 @@ def seeded(
 ) -> Iterator[Seeded]:
     with open_mongo(engine_uri, f"t_{ObjectId()}") as mongo:
         project = build(mongo, tmp_path_factory.mktemp("project") / "vault", request.param)
-        documents = sum(project.collection(model).count_documents({}) for model in project.registry)
+        documents = sum(project.rows(model).count_documents({}) for model in project.registry)
         clean = project.findings()
-        expected = dict(seed_all(project))
+        seeder = Seeder(project)
+        expected = {name: seed(seeder) for name, seed in FAULTS.items()}
         yield Seeded(project, request.param, documents, clean, expected, project.findings())
         mongo.client.drop_database(mongo.database.name)
 
