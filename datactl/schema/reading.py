@@ -152,11 +152,11 @@ class Reader:
                     raise Unreadable("type", "expected a list")
                 result: Any = self._items(field, value, at, depth)
             elif kind is FieldType.MIXED:
-                result = self.free(value, at, depth, told=not field.holds_secret)
+                result = self.free(value, at, depth, field)
             else:
                 result = read_scalar(kind, value)
         except Unreadable as error:
-            self._refused(error, value, at, told=not field.holds_secret)
+            self._refused(error, at, field, f", found {described(value)}" if error.code == "type" else "")
             return None
         if limited(field):
             for code, what in broken_limits(field, result):
@@ -166,13 +166,12 @@ class Reader:
     def _items(self, field: Field, values: list[Any] | tuple[Any, ...], at: str, depth: int) -> list[Any]:
         item = field.items
         if item is None:
-            told = not field.holds_secret
-            return [self.free(value, pointer(at, n), depth + 1, told=told) for n, value in enumerate(values)]
+            return [self.free(value, pointer(at, n), depth + 1, field) for n, value in enumerate(values)]
         return [self._member(item, value, pointer(at, n), depth + 1) for n, value in enumerate(values)]
 
     def _nested(self, field: Field, value: Mapping[Any, Any], at: str, depth: int) -> dict[str, Any]:
         if field.open:
-            free = self.free(value, at, depth, told=not field.holds_secret)
+            free = self.free(value, at, depth, field)
             return free if isinstance(free, dict) else {}
         found: dict[str, Any] = {}
         for name, item in value.items():
@@ -183,14 +182,14 @@ class Reader:
             if child is not None:
                 found[name] = self._member(child, item, here, depth + 1)
             elif name == "_id" or field.type is FieldType.MAP:
-                found[name] = self.free(item, here, depth + 1)
+                found[name] = self.free(item, here, depth + 1, field)
             else:
                 self._unknown(name, here, field.by_name)
         self._complete(field.fields, found, at)
         return found
 
-    def free(self, value: Any, at: str, depth: int, *, told: bool = True) -> Any:
-        """A value of no declared type. Not `told`: nothing of it stands in a problem."""
+    def free(self, value: Any, at: str, depth: int, field: Field | None = None) -> Any:
+        """A value of no declared type; `field` is the declared one that it is inside of."""
         if depth > MAX_DEPTH:
             self._add(at, f"nested deeper than {MAX_DEPTH} levels", "too_deep")
             return None
@@ -199,20 +198,21 @@ class Reader:
                 if is_extended(value):
                     return from_extended(value)
                 return {
-                    name: self.free(item, pointer(at, name), depth + 1, told=told)
+                    name: self.free(item, pointer(at, name), depth + 1, field)
                     for name, item in value.items()
                     if not self._bad_name(name, pointer(at, str(name)))
                 }
             if isinstance(value, list | tuple):
-                return [self.free(item, pointer(at, n), depth + 1, told=told) for n, item in enumerate(value)]
+                return [self.free(item, pointer(at, n), depth + 1, field) for n, item in enumerate(value)]
             return read_scalar(FieldType.MIXED, value)
         except Unreadable as error:
-            self._add(at, error.in_full if told else error.what, error.code)
+            self._refused(error, at, field)
             return None
 
-    def _refused(self, error: Unreadable, value: Any, at: str, *, told: bool) -> None:
-        shown = f", found {described(value)}" if error.code == "type" else ""
-        self._add(at, error.in_full + shown if told else error.what, error.code)
+    def _refused(self, error: Unreadable, at: str, field: Field | None, found: str = "") -> None:
+        """Nothing of the value stands in the problem where it may be secret."""
+        told = field is None or not field.holds_secret
+        self._add(at, error.in_full + found if told else error.what, error.code)
 
     def _bad_name(self, name: Any, at: str) -> bool:
         """MongoDB cannot address such names, or reads them as operators."""
