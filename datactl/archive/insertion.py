@@ -17,10 +17,10 @@ from datactl.archive.owed import owe, owed
 from datactl.archive.rules import BY_AGE
 from datactl.errors import DatactlError, DuplicateKey, Problem, RestoreConflict
 from datactl.mongo import CODEC, Mongo, mapping_errors, raw_id
+from datactl.records.faults import concealed, seq_was_taken
 from datactl.records.operations import Context
 from datactl.records.placing import with_values
 from datactl.records.restoring import Preflight, Together
-from datactl.records.writing import concealed, seq_was_taken
 from datactl.schema import Model, Registry
 from datactl.vault import Retrieved
 

@@ -22,9 +22,9 @@ from datactl.errors import DuplicateKey
 from datactl.events import insert_rows, next_seqs
 from datactl.mongo import Mongo, decode_id, mapping_errors
 from datactl.mongo.leases import Lease
+from datactl.records.faults import seq_was_taken
 from datactl.records.operations import Context
 from datactl.records.remover import Allow, Fate, Inside, Refusals, Removed
-from datactl.records.writing import seq_was_taken
 from datactl.schema import Model
 from datactl.steps import Watcher
 from datactl.vault import Manifest, SegmentName, SegmentWriter, StoredDocument, Vault, VerifiedSegment

@@ -19,10 +19,6 @@ from pymongo.client_session import ClientSession
 from datactl.errors import (
     DatabaseError,
     DatactlError,
-    DocumentRejected,
-    DocumentTooLarge,
-    DuplicateKey,
-    InvalidDocument,
     Locked,
     Problem,
 )
@@ -32,6 +28,7 @@ from datactl.records.clock import ServerClock
 from datactl.records.committing import SEQ_TRIES, commit_outcome
 from datactl.records.creating import Incoming
 from datactl.records.deleting import DETAIL, Deletion
+from datactl.records.faults import ITS_OWN_FAULT, concealed
 from datactl.records.freezing import freeze
 from datactl.records.ledger import Ledger, State
 from datactl.records.operations import Context
@@ -39,14 +36,12 @@ from datactl.records.restoring import Restore
 from datactl.records.results import FAILURES_KEPT, BulkResult
 from datactl.records.selected import Selected
 from datactl.records.spool import Spool
-from datactl.records.writing import CHUNK_BYTES, CHUNK_DOCUMENTS, Outcome, Writer, concealed
+from datactl.records.writing import CHUNK_BYTES, CHUNK_DOCUMENTS, Outcome, Writer
 from datactl.schema import Model
 from datactl.steps import UNWATCHED, Watcher
 
 T = TypeVar("T")
 
-# What one document can be guilty of: the chunk is made smaller until that document stands alone.
-ITS_OWN_FAULT = (DuplicateKey, DocumentRejected, DocumentTooLarge, InvalidDocument)
 _NO_MORE: Any = object()  # the end of the items: an item may be None, for that is an `_id` too
 _PROGRESS = {"soft_delete": "mark", "restore": "restore", "update": "update", "create": "create", "fix_marks": "stamp"}
 

@@ -29,6 +29,7 @@ from datactl.events import aggregate_key, deleted_by
 from datactl.mongo import Mongo, mapping_errors
 from datactl.records.actions import SoftDelete
 from datactl.records.committing import commit_outcome
+from datactl.records.faults import concealed
 from datactl.records.ledger import Ledger
 from datactl.records.marks import is_marked
 from datactl.records.nullifying import Nullify
@@ -38,7 +39,7 @@ from datactl.records.remover import Fate, Removed, Remover
 from datactl.records.removing import Removing
 from datactl.records.surveying import restricted
 from datactl.records.taking_back import TakingBack
-from datactl.records.writing import CHUNK_DOCUMENTS, Outcome, Writer, concealed
+from datactl.records.writing import CHUNK_DOCUMENTS, Outcome, Writer
 from datactl.schema import Model
 from datactl.steps import Watcher
 

@@ -17,7 +17,8 @@ from pymongo.client_session import ClientSession
 from datactl.errors import DuplicateKey
 from datactl.events import OUTBOX
 from datactl.mongo import Mongo
-from datactl.records.writing import Outcome, seq_was_taken
+from datactl.records.faults import seq_was_taken
+from datactl.records.writing import Outcome
 from datactl.steps import UNWATCHED, Watcher
 
 T = TypeVar("T")

@@ -11,6 +11,7 @@ from datactl.mongo import Document, mapping_errors
 from datactl.records.actions import Action, SoftDelete
 from datactl.records.bulk import BulkWork
 from datactl.records.deleting import Deletion, only_change
+from datactl.records.faults import not_found
 from datactl.records.marks import both, is_marked, live
 from datactl.records.operations import Context
 from datactl.records.reading import Filter
@@ -19,7 +20,6 @@ from datactl.records.removable import Removable
 from datactl.records.removals import KIND as REMOVAL
 from datactl.records.results import BulkResult, Change, DeletePlan
 from datactl.records.spool import Spool
-from datactl.records.writing import not_found
 from datactl.schema import Model
 from datactl.steps import UNWATCHED, Watcher
 

@@ -17,9 +17,9 @@ from pymongo.client_session import ClientSession
 from datactl.errors import DatactlError, Problem, RestoreConflict
 from datactl.events import aggregate_key, count_events, newest_row
 from datactl.mongo import Document, Mongo, mapping_errors
-from datactl.records.bulk import ITS_OWN_FAULT
 from datactl.records.clock import ServerClock
 from datactl.records.committing import commit_outcome
+from datactl.records.faults import ITS_OWN_FAULT, concealed
 from datactl.records.grouping import Group, Lies, add_absent
 from datactl.records.ledger import Ledger, State
 from datactl.records.marks import is_marked
@@ -29,7 +29,7 @@ from datactl.records.references import CASCADE, NULLIFY, References, by_ids, liv
 from datactl.records.remover import Remover
 from datactl.records.restoring import Preflight, Restore, Together, conflicts, documents_of
 from datactl.records.results import Along
-from datactl.records.writing import Outcome, Writer, concealed
+from datactl.records.writing import Outcome, Writer
 from datactl.schema import Model
 from datactl.steps import Watcher
 

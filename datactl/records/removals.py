@@ -15,6 +15,7 @@ from datactl.mongo import Document, Mongo
 from datactl.records.bulk import Tally
 from datactl.records.clock import ServerClock
 from datactl.records.deleting import DETAIL, Deletion
+from datactl.records.faults import not_found
 from datactl.records.freezing import freeze
 from datactl.records.ledger import Ledger, State
 from datactl.records.operations import Context
@@ -22,7 +23,6 @@ from datactl.records.remover import Fate, Inside, Refusals, Removed, Remover
 from datactl.records.removing import TRIES, Removing
 from datactl.records.results import FAILURES_KEPT, BulkResult
 from datactl.records.spool import Spool
-from datactl.records.writing import not_found
 from datactl.schema import Model
 from datactl.steps import UNWATCHED, Watcher
 

@@ -20,6 +20,7 @@ from datactl.records.creating import Incoming, Intake
 from datactl.records.deletable import Deletable
 from datactl.records.deleting import Deletion
 from datactl.records.etags import etag
+from datactl.records.faults import concealed, not_found
 from datactl.records.fixing_marks import FixMarks
 from datactl.records.ledger import Ledger, State
 from datactl.records.marks import both, live, marked
@@ -33,7 +34,7 @@ from datactl.records.restoring import Restore, Together
 from datactl.records.results import BulkResult, Change
 from datactl.records.spool import Spool
 from datactl.records.updates import UpdatePlan, read_update
-from datactl.records.writing import AS_STORED, Outcome, Writer, concealed, not_found
+from datactl.records.writing import AS_STORED, Outcome, Writer
 from datactl.schema import Model, Registry
 from datactl.steps import UNWATCHED, Watcher
 

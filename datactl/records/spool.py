@@ -10,11 +10,13 @@ import os
 import shutil
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import bson
 
+from datactl.durable import sync_directory
 from datactl.errors import NotFound
 from datactl.mongo import CODEC, mapping_errors
 
@@ -38,11 +40,11 @@ class Spool:
             encoded = bson.encode(order, codec_options=CODEC)
         directory.mkdir(parents=True, mode=0o700)
         spool = cls(directory)
-        try:
-            return spool, spool._write(batches, encoded)
-        except BaseException:
-            spool.remove()
-            raise
+        with ExitStack() as unless_it_is_whole:
+            unless_it_is_whole.callback(spool.remove)
+            count = spool._write(batches, encoded)
+            unless_it_is_whole.pop_all()
+        return spool, count
 
     def _write(self, batches: Iterable[bytes], order: bytes) -> int:
         directory, count = self.directory, 0
@@ -57,7 +59,7 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         for parent in (directory, directory.parent):
-            _sync_directory(parent)
+            sync_directory(parent)
         return count
 
     @classmethod
@@ -126,11 +128,3 @@ def _documents(data: bytes) -> Iterator[bytes]:
 
 def _private(path: Path) -> Any:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -20,10 +20,8 @@ from pymongo import InsertOne, UpdateMany, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
-from datactl.errors import DatactlError, DuplicateKey, InvalidDocument, NotFound, PreconditionFailed, WriteConflict
+from datactl.errors import DatactlError, InvalidDocument, PreconditionFailed, WriteConflict
 from datactl.events import (
-    OUTBOX,
-    SEQ_INDEX,
     EventRow,
     aggregate_key,
     ensure_outbox_indexes,
@@ -36,6 +34,7 @@ from datactl.events import (
 from datactl.mongo import CODEC, Document, Mongo, WriteModel
 from datactl.records.actions import Action, Decision, Update
 from datactl.records.etags import matches
+from datactl.records.faults import not_found
 from datactl.records.marks import both
 from datactl.records.operations import Context
 from datactl.records.results import Change
@@ -383,27 +382,3 @@ class Writer:
                 f"{wanted} documents of {self._model.name} were read, {matched} were there to be written",
                 next="run it again: nothing of this transaction was written",
             )
-
-
-def seq_was_taken(error: DatactlError) -> bool:
-    """Two transactions read the same newest `seq`: this one lost, and may be run again."""
-    if not isinstance(error, DuplicateKey):
-        return False
-    return error.details.get("collection") == OUTBOX and error.details.get("index") == SEQ_INDEX
-
-
-def concealed(error: DatactlError, model: Model) -> DatactlError:
-    """The error without the value of a secret field: a taken key is named in messages, in ledgers and in logs."""
-    key = error.details.get("key") if isinstance(error, DuplicateKey) else None
-    if not key or not any(model.touches_secret(path) for path in key):
-        return error
-    return DuplicateKey(
-        f"{model.collection} already has a document with this {', '.join(key)}",
-        why=error.why,
-        next=error.next,
-        **{**error.details, "key": dict.fromkeys(key)},
-    )
-
-
-def not_found(model: Model, id: Any) -> NotFound:
-    return NotFound(f"{model.name} {id} is not there", next=f"datactl find {model.name} lists what is")

@@ -15,12 +15,12 @@ from pymongo.client_session import ClientSession
 from datactl.errors import DatactlError, Problem
 from datactl.mongo import Mongo
 from datactl.mongo.driver_errors import is_server_code
-from datactl.records.bulk import ITS_OWN_FAULT
 from datactl.records.clock import ServerClock
 from datactl.records.committing import commit
+from datactl.records.faults import ITS_OWN_FAULT, concealed
 from datactl.records.ledger import OPERATIONS, Ledger, State
 from datactl.records.operations import Context
-from datactl.records.writing import CHUNK_DOCUMENTS, Outcome, Writer, concealed
+from datactl.records.writing import CHUNK_DOCUMENTS, Outcome, Writer
 from datactl.schema import Model
 from datactl.steps import Watcher
 from datactl.transfer.deciding import Decision, Item, chunks, input_of, items_of, sort_out

@@ -20,9 +20,9 @@ from datactl.errors import DatactlError, Locked, NotFound, UsageError
 from datactl.events import ensure_outbox_indexes, operation_rows
 from datactl.mongo import Mongo
 from datactl.records.accounts import ARCHIVED, Account, account_of
-from datactl.records.bulk import ITS_OWN_FAULT
 from datactl.records.clock import ServerClock
 from datactl.records.committing import commit
+from datactl.records.faults import ITS_OWN_FAULT, concealed, seq_was_taken
 from datactl.records.ledger import Ledger, State
 from datactl.records.operations import Context, new_op
 from datactl.records.remover import Remover
@@ -33,7 +33,7 @@ from datactl.records.undoing.past import Past, PastReader, Way
 from datactl.records.undoing.putting_back import PuttingBack, Vanished
 from datactl.records.undoing.tallying import UndoTally
 from datactl.records.undoing.vaulting import BROUGHT_BACK_AT_ONCE, Vaulting
-from datactl.records.writing import CHUNK_BYTES, CHUNK_DOCUMENTS, concealed, seq_was_taken
+from datactl.records.writing import CHUNK_BYTES, CHUNK_DOCUMENTS
 from datactl.schema import Registry
 from datactl.steps import UNWATCHED, Watcher
 
