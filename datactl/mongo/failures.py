@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from datactl.errors import (
@@ -40,44 +41,114 @@ _EXECUTOR = "Plan executor error during update :: caused by :: "
 _DUPLICATE = re.compile(r"collection: (?P<ns>\S+) index: (?P<index>.+?) dup key: (?P<key>\{.*\})", re.DOTALL)
 
 
-def cannot_connect(error: Exception, doing: str) -> DatactlError:
-    return CannotConnect(
-        f"cannot reach the database while {doing}",
-        why=reason_of(error),
-        next="check that the server runs, and the host and port of the URI",
-    )
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error that is told in the same words whatever its details: called with it, and with what was being done.
+
+    `{doing}` in `what` stands for that; why is what the driver or server says.
+    """
+
+    kind: type[DatactlError]
+    what: str
+    next: str | None = None
+
+    def __call__(self, error: Exception, doing: str) -> DatactlError:
+        return self.kind(self.what.replace("{doing}", doing), why=reason_of(error), next=self.next)
 
 
-def pool_exhausted(error: Exception, doing: str) -> DatactlError:
-    return CannotConnect(
-        f"no free connection to the database while {doing}",
-        why=reason_of(error),
-        next="raise maxPoolSize in the URI, or run less at once",
-    )
-
-
-def certificate(error: Exception, doing: str) -> DatactlError:
-    return CannotConnect(
-        f"the server's certificate was refused while {doing}",
-        why=reason_of(error),
-        next="check tlsCAFile and the host name in the URI",
-    )
-
-
-def protocol(error: Exception, doing: str) -> DatactlError:
-    return CannotConnect(
-        f"the answer was not the MongoDB protocol while {doing}",
-        why=reason_of(error),
-        next="check that the URI's host and port are a MongoDB server's",
-    )
-
-
-def bad_uri(error: Exception, _doing: str) -> DatactlError:
-    return ConfigError(
-        "the MongoDB URI is not valid",
-        why=reason_of(error),
-        next="write it as mongodb://USER:PASSWORD@HOST:PORT/DATABASE, with USER and PASSWORD percent-encoded",
-    )
+cannot_connect = Failure(
+    CannotConnect,
+    "cannot reach the database while {doing}",
+    "check that the server runs, and the host and port of the URI",
+)
+pool_exhausted = Failure(
+    CannotConnect,
+    "no free connection to the database while {doing}",
+    "raise maxPoolSize in the URI, or run less at once",
+)
+certificate = Failure(
+    CannotConnect,
+    "the server's certificate was refused while {doing}",
+    "check tlsCAFile and the host name in the URI",
+)
+protocol = Failure(
+    CannotConnect,
+    "the answer was not the MongoDB protocol while {doing}",
+    "check that the URI's host and port are a MongoDB server's",
+)
+bad_uri = Failure(
+    ConfigError,
+    "the MongoDB URI is not valid",
+    "write it as mongodb://USER:PASSWORD@HOST:PORT/DATABASE, with USER and PASSWORD percent-encoded",
+)
+encryption = Failure(
+    DatabaseError,
+    "client-side field encryption failed while {doing}",
+    "check the key provider and the schema map of the encrypted collection",
+)
+misuse = Failure(DatabaseError, "the database connection was used wrongly while {doing}")
+bad_name = Failure(
+    UsageError,
+    "a database or collection name is not valid while {doing}",
+    "names are not empty and hold no '$', no NUL; a database name no '/', '\\', '.', ' ' or '\"' either",
+)
+exists_already = Failure(Conflict, "it exists already: {doing}")
+bad_id = Failure(BadId, "not a valid ObjectId", "an ObjectId is 24 hexadecimal digits")
+unreadable_bson = Failure(
+    DatabaseError,
+    "a stored document is not valid BSON while {doing}",
+    "find it with mongosh (db.runCommand({validate: COLLECTION, full: true})) and repair it",
+)
+bad_document = Failure(InvalidDocument, "a value cannot be stored in MongoDB while {doing}")
+too_large = Failure(
+    DocumentTooLarge,
+    "the document is too large while {doing}",
+    "a MongoDB document holds at most 16 MiB (16777216 bytes) of BSON: split it",
+)
+timeout = Failure(
+    DatabaseTimeout,
+    "the database took too long while {doing}",
+    "run it again; look for a missing index with `datactl find --explain`",
+)
+unconfirmed = Failure(
+    DatabaseTimeout,
+    "written, but not confirmed by a majority in time while {doing}",
+    "check the members of the replica set with rs.status()",
+)
+write_concern = Failure(
+    DatabaseError,
+    "the write is not confirmed while {doing}",
+    "check w in the URI and the members of the replica set with rs.status()",
+)
+cursor_gone = Failure(
+    DatabaseError,
+    "the server forgot the cursor while {doing}",
+    "run it again: a cursor left alone for 10 minutes, or a restart of the server, ends it",
+)
+authentication = Failure(
+    AuthenticationFailed,
+    "the database did not accept the user or password while {doing}",
+    "check user, password and authSource in the URI",
+)
+write_conflict = Failure(
+    WriteConflict,
+    "another writer changed the same document while {doing}",
+    "run it again: nothing of this transaction was written",
+)
+transaction_gone = Failure(
+    WriteConflict,
+    "the server ended the transaction while {doing}",
+    "run it again: nothing of this transaction was written",
+)
+no_such_thing = Failure(NotFound, "no such collection or index while {doing}")
+disk_full = Failure(DatabaseError, "the database's disk is full while {doing}", "free space on the server's disk")
+unknown_write_concern = Failure(
+    ConfigError,
+    "the server does not know the URI's write concern while {doing}",
+    "use w=majority in the URI",
+)
+driver_failure = Failure(DatabaseError, "the database driver failed while {doing}")
+bad_pattern = Failure(FilterError, "a regular expression is not valid")
 
 
 def bad_configuration(error: Exception, doing: str) -> DatactlError:
@@ -93,86 +164,6 @@ def bad_configuration(error: Exception, doing: str) -> DatactlError:
 def no_transactions(why: str) -> NoTransactions:
     """The refusal of a server without transactions, with its remedy."""
     return NoTransactions("this MongoDB server has no transactions", why=why, next=REPLICA_SET_REMEDY)
-
-
-def encryption(error: Exception, doing: str) -> DatactlError:
-    return DatabaseError(
-        f"client-side field encryption failed while {doing}",
-        why=reason_of(error),
-        next="check the key provider and the schema map of the encrypted collection",
-    )
-
-
-def misuse(error: Exception, doing: str) -> DatactlError:
-    return DatabaseError(f"the database connection was used wrongly while {doing}", why=reason_of(error))
-
-
-def bad_name(error: Exception, doing: str) -> DatactlError:
-    return UsageError(
-        f"a database or collection name is not valid while {doing}",
-        why=reason_of(error),
-        next="names are not empty and hold no '$', no NUL; a database name no '/', '\\', '.', ' ' or '\"' either",
-    )
-
-
-def exists_already(error: Exception, doing: str) -> DatactlError:
-    return Conflict(f"it exists already: {doing}", why=reason_of(error))
-
-
-def bad_id(error: Exception, _doing: str) -> DatactlError:
-    return BadId("not a valid ObjectId", why=reason_of(error), next="an ObjectId is 24 hexadecimal digits")
-
-
-def unreadable_bson(error: Exception, doing: str) -> DatactlError:
-    return DatabaseError(
-        f"a stored document is not valid BSON while {doing}",
-        why=reason_of(error),
-        next="find it with mongosh (db.runCommand({validate: COLLECTION, full: true})) and repair it",
-    )
-
-
-def bad_document(error: Exception, doing: str) -> DatactlError:
-    return InvalidDocument(f"a value cannot be stored in MongoDB while {doing}", why=reason_of(error))
-
-
-def too_large(error: Exception, doing: str) -> DatactlError:
-    return DocumentTooLarge(
-        f"the document is too large while {doing}",
-        why=reason_of(error),
-        next="a MongoDB document holds at most 16 MiB (16777216 bytes) of BSON: split it",
-    )
-
-
-def timeout(error: Exception, doing: str) -> DatactlError:
-    return DatabaseTimeout(
-        f"the database took too long while {doing}",
-        why=reason_of(error),
-        next="run it again; look for a missing index with `datactl find --explain`",
-    )
-
-
-def unconfirmed(error: Exception, doing: str) -> DatactlError:
-    return DatabaseTimeout(
-        f"written, but not confirmed by a majority in time while {doing}",
-        why=reason_of(error),
-        next="check the members of the replica set with rs.status()",
-    )
-
-
-def write_concern(error: Exception, doing: str) -> DatactlError:
-    return DatabaseError(
-        f"the write is not confirmed while {doing}",
-        why=reason_of(error),
-        next="check w in the URI and the members of the replica set with rs.status()",
-    )
-
-
-def cursor_gone(error: Exception, doing: str) -> DatactlError:
-    return DatabaseError(
-        f"the server forgot the cursor while {doing}",
-        why=reason_of(error),
-        next="run it again: a cursor left alone for 10 minutes, or a restart of the server, ends it",
-    )
 
 
 def duplicate_key(error: Exception, _doing: str) -> DatactlError:
@@ -210,14 +201,6 @@ def rejected(error: Exception, doing: str) -> DatactlError:
     )
 
 
-def authentication(error: Exception, doing: str) -> DatactlError:
-    return AuthenticationFailed(
-        f"the database did not accept the user or password while {doing}",
-        why=reason_of(error),
-        next="check user, password and authSource in the URI",
-    )
-
-
 def not_permitted(error: Exception, doing: str) -> DatactlError:
     anonymous = "requires authentication" in str(error)
     remedy = "put a user and password into the URI" if anonymous else "ask for a role that allows it (readWrite)"
@@ -228,44 +211,6 @@ def illegal_operation(error: Exception, doing: str) -> DatactlError:
     if "ransaction numbers" in str(error):
         return no_transactions(reason_of(error))
     return other_failure(error, doing)
-
-
-def write_conflict(error: Exception, doing: str) -> DatactlError:
-    return WriteConflict(
-        f"another writer changed the same document while {doing}",
-        why=reason_of(error),
-        next="run it again: nothing of this transaction was written",
-    )
-
-
-def transaction_gone(error: Exception, doing: str) -> DatactlError:
-    return WriteConflict(
-        f"the server ended the transaction while {doing}",
-        why=reason_of(error),
-        next="run it again: nothing of this transaction was written",
-    )
-
-
-def no_such_thing(error: Exception, doing: str) -> DatactlError:
-    return NotFound(f"no such collection or index while {doing}", why=reason_of(error))
-
-
-def disk_full(error: Exception, doing: str) -> DatactlError:
-    return DatabaseError(
-        f"the database's disk is full while {doing}", why=reason_of(error), next="free space on the server's disk"
-    )
-
-
-def unknown_write_concern(error: Exception, doing: str) -> DatactlError:
-    return ConfigError(
-        f"the server does not know the URI's write concern while {doing}",
-        why=reason_of(error),
-        next="use w=majority in the URI",
-    )
-
-
-def driver_failure(error: Exception, doing: str) -> DatactlError:
-    return DatabaseError(f"the database driver failed while {doing}", why=reason_of(error))
 
 
 def other_failure(error: Exception, doing: str) -> DatactlError:
@@ -288,7 +233,3 @@ def cannot_update(error: Exception, doing: str) -> DatactlError:
         why=why,
         next="compare the update with what the document holds in this field",
     )
-
-
-def bad_pattern(error: Exception, _doing: str) -> DatactlError:
-    return FilterError("a regular expression is not valid", why=reason_of(error))

@@ -20,7 +20,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from datactl.errors import CannotConnect, DatabaseTimeout
+from datactl.errors import CannotConnect, DatabaseTimeout, DatactlError
 from datactl.mongo.driver_errors import has_label, is_server_code, mapping_errors
 from datactl.mongo.wording import reason_of
 from datactl.steps import UNWATCHED, Watcher
@@ -59,21 +59,27 @@ def run_transaction(
             try:
                 result = work(session)
                 _commit(session, give_up)
-            except BaseException as error:  # whatever came, also an interrupt: abort, and raise it again below
-                if session.in_transaction:
-                    # The driver keeps errors of an abort to itself; it must not look long for a server that is gone.
-                    with pymongo.timeout(_ABORT_LIMIT_S):
-                        session.abort_transaction()
+            except (PyMongoError, DatactlError) as error:
                 if not _worth_retrying(error) or time.monotonic() >= give_up:
                     raise
             else:
                 return result
+            finally:  # whatever came, an interrupt too
+                _abort(session)
             attempt += 1
             watch.progress("transaction.retry", attempt, unit="attempts")
             time.sleep(random.random() * min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 1.5**attempt))
 
 
-def _worth_retrying(error: BaseException) -> bool:
+def _abort(session: ClientSession) -> None:
+    """End what was begun and not committed."""
+    if session.in_transaction:
+        # The driver keeps errors of an abort to itself; it must not look long for a server that is gone.
+        with pymongo.timeout(_ABORT_LIMIT_S):
+            session.abort_transaction()
+
+
+def _worth_retrying(error: PyMongoError | DatactlError) -> bool:
     driver_error = error if isinstance(error, PyMongoError) else error.__cause__
     # A selection that timed out has waited its full time for a server: the run ends in bounded time.
     if isinstance(driver_error, ServerSelectionTimeoutError):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
 
@@ -17,15 +15,9 @@ from datactl.steps import Step, Watcher
 from tests.archive.desk import Desk, account
 from tests.archive.killing import LEASE, end_open_transactions, expire_lease, finish, start_child
 from tests.archive.watching import Paused
+from tests.mongo.waiting import until
 
 DUE = 1_600
-
-
-def until(condition: Callable[[], bool], within_s: float = 30) -> None:
-    give_up = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < give_up, "the condition did not come"
-        time.sleep(0.01)
 
 
 def test_a_second_run_is_told_who_holds_the_model(desk: Desk) -> None:
