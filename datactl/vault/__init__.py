@@ -5,7 +5,7 @@ The format is in docs/segment-format.md.
 
 from __future__ import annotations
 
-from datactl.vault.copies import Candidate, archived_copy
+from datactl.vault.copies import Candidate, Retrieved, archived_copy
 from datactl.vault.findings import Finding, Severity
 from datactl.vault.holdings import Holdings
 from datactl.vault.identity import Identity, new_id
@@ -15,7 +15,7 @@ from datactl.vault.members import Member
 from datactl.vault.names import Rank, SegmentName
 from datactl.vault.receipts import Bitmap, Receipt, Receipts
 from datactl.vault.segment import SealedSegment, SegmentWriter
-from datactl.vault.vault import Retrieved, Vault, open_vault
+from datactl.vault.vault import Vault, open_vault
 from datactl.vault.verified import StoredDocument, VerifiedSegment, VerifiedSidecar
 
 __all__ = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from datactl.vault.manifest import Manifest
 from datactl.vault.members import Member
@@ -31,6 +32,13 @@ class Candidate:
     @property
     def rank(self) -> Rank:
         return self.manifest.rank
+
+
+class Retrieved(NamedTuple):
+    """The archived copy of a document and its BSON."""
+
+    copy: Candidate
+    document: bytes
 
 
 def archived_copy(candidates: Iterable[Candidate], *, absent: bool) -> Candidate | None:

@@ -38,6 +38,11 @@ def unseal(data: bytes, kind: str, key: str) -> dict[str, Any]:
     return dict(fields)
 
 
+def now() -> datetime:
+    """This machine's time: for what a person reads. No rule compares it (ages are by MongoDB's clock)."""
+    return datetime.now(UTC)
+
+
 def date_text(date: datetime) -> str:
     """An aware date as RFC 3339 in UTC, to the millisecond as BSON has it."""
     return date.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
 
 from datactl.errors import Conflict, NotFound, ObjectExists, ObjectMissing, VaultDamaged
 from datactl.objects import ObjectStore, open_store
 from datactl.steps import UNWATCHED, Watcher
 from datactl.vault import epochs, names, search, sidecar
-from datactl.vault.copies import Candidate, archived_copy
+from datactl.vault.copies import Candidate, Retrieved, archived_copy
 from datactl.vault.findings import Finding
 from datactl.vault.holdings import Holdings
 from datactl.vault.identity import Identity, put_identity, read_identity
@@ -21,20 +20,9 @@ from datactl.vault.listing import models_of, names_in, names_with_deleted_receip
 from datactl.vault.manifest import Aborted, Manifest, Stored, Unreadable, read_register
 from datactl.vault.names import Rank, SegmentName
 from datactl.vault.receipts import Bitmap, Receipt, Receipts, put_deleted, put_restored, receipts_of
+from datactl.vault.sealed import now
 from datactl.vault.segment import SealedSegment
 from datactl.vault.verified import VerifiedSegment, VerifiedSidecar, checked_trailer, stored
-
-
-class Retrieved(NamedTuple):
-    """The archived copy of a document and its BSON."""
-
-    copy: Candidate
-    document: bytes
-
-
-def now() -> datetime:
-    """This machine's time: for what a person reads. No rule compares it (ages are by MongoDB's clock)."""
-    return datetime.now(UTC)
 
 
 class Vault:
